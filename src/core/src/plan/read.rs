@@ -1,0 +1,394 @@
+//! JSON text to [`Plan`] and back.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::limits;
+use super::model::{
+    Content, EnvName, EnvOutput, EnvValue, FileMode, FileOutput, Format, Plan, SecretRef, Source,
+};
+use super::path::RelativePath;
+use crate::credential::MAX_KEY_BYTES;
+use crate::names::{GeneratorRef, NameError};
+use crate::span;
+
+/// Why a text is no plan. The message names the place as a path into the JSON.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// Longer than [`limits::MAX_BYTES`].
+    #[error("the plan has {bytes} bytes; at most {max} are read", max = limits::MAX_BYTES)]
+    TooLarge {
+        /// Its length.
+        bytes: usize,
+    },
+    /// Not JSON, or not of the plan's shape.
+    #[error("the plan is not valid")]
+    Shape(#[source] serde_json::Error),
+    /// A version that this program does not read.
+    #[error("version {version} of the plan is newer than this program, which reads version 1: upgrade it")]
+    Version {
+        /// The version it says.
+        version: u64,
+    },
+    /// One value is not what it should be.
+    #[error("{place}: {problem}")]
+    Value {
+        /// Where, such as `files[2].path`.
+        place: String,
+        /// What is wrong and what to write.
+        problem: String,
+    },
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct RawPlan {
+    version: u64,
+    binding: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    server: Option<String>,
+    source: RawSource,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ttl: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    env: Vec<RawEnv>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    files: Vec<RawFile>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct RawSource {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    generator: Option<GeneratorRef>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    secret: Option<SecretRef>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct RawEnv {
+    name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    template: Option<String>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct RawFile {
+    path: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    format: Option<Format>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    template: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mode: Option<String>,
+}
+
+impl Plan {
+    /// Reads a plan.
+    ///
+    /// # Errors
+    /// See [`PlanError`]; the place of the first problem is named.
+    pub fn parse(text: &str) -> Result<Self, PlanError> {
+        if text.len() > limits::MAX_BYTES {
+            return Err(PlanError::TooLarge { bytes: text.len() });
+        }
+        check_version(text)?;
+        Self::try_from(serde_json::from_str::<RawPlan>(text).map_err(PlanError::Shape)?)
+    }
+
+    /// Reads a JSON array of plans, as `ESI_PLANS` carries them: each within its own bounds, no binding twice.
+    ///
+    /// # Errors
+    /// See [`PlanError`]; the place is prefixed with the plan's index.
+    pub fn parse_many(text: &str) -> Result<Vec<Self>, PlanError> {
+        if text.len() > limits::MAX_BYTES * MAX_PLANS {
+            return Err(PlanError::TooLarge { bytes: text.len() });
+        }
+        let raw: Vec<&serde_json::value::RawValue> = serde_json::from_str(text).map_err(PlanError::Shape)?;
+        if raw.len() > MAX_PLANS {
+            return Err(value(
+                "plans",
+                &format!("there are {}; at most {MAX_PLANS} are read", raw.len()),
+            ));
+        }
+        let mut plans: Vec<Self> = Vec::with_capacity(raw.len());
+        for (index, text) in raw.iter().enumerate() {
+            let plan = Self::parse(text.get()).map_err(|error| within(&format!("[{index}]"), error))?;
+            if plans.iter().any(|other| other.binding == plan.binding) {
+                return Err(value(
+                    &format!("[{index}].binding"),
+                    &format!("`{}` is there twice", plan.binding),
+                ));
+            }
+            plans.push(plan);
+        }
+        Ok(plans)
+    }
+
+    /// The JSON text that [`Plan::parse`] reads back as the same plan.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // A struct of strings, numbers and lists always serialises.
+        serde_json::to_string(&RawPlan::from(self)).unwrap_or_default()
+    }
+}
+
+/// Most plans one pod may have: kubelet's own bound of CSI volumes on a node is 256, shared by all its pods.
+const MAX_PLANS: usize = 32;
+
+/// A newer version is named before its unknown fields are complained of.
+fn check_version(text: &str) -> Result<(), PlanError> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: u64,
+    }
+    match serde_json::from_str::<Version>(text) {
+        Ok(Version { version: 1 }) => Ok(()),
+        Ok(Version { version }) => Err(PlanError::Version { version }),
+        Err(error) => Err(PlanError::Shape(error)),
+    }
+}
+
+impl TryFrom<RawPlan> for Plan {
+    type Error = PlanError;
+
+    fn try_from(raw: RawPlan) -> Result<Self, PlanError> {
+        let RawPlan {
+            version: _,
+            binding,
+            server,
+            source,
+            ttl,
+            env,
+            files,
+        } = raw;
+        Ok(Self {
+            binding: parse_at("binding", &binding)?,
+            server: parse_at("server", server.as_deref().unwrap_or("default"))?,
+            source: read_source(source)?,
+            ttl: ttl.as_deref().map(read_ttl).transpose()?,
+            env: read_env(env)?,
+            files: read_files(files)?,
+        })
+    }
+}
+
+fn read_source(raw: RawSource) -> Result<Source, PlanError> {
+    match raw {
+        RawSource {
+            generator: Some(generator),
+            secret: None,
+        } => Ok(Source::Generator(generator)),
+        RawSource {
+            generator: None,
+            secret: Some(secret),
+        } => {
+            check_key("source.secret.key", &secret.key)?;
+            Ok(Source::Secret(secret))
+        }
+        RawSource { .. } => Err(value("source", "write exactly one of `generator` and `secret`")),
+    }
+}
+
+fn read_ttl(text: &str) -> Result<Duration, PlanError> {
+    let ttl = span::parse(text).map_err(|error| value("ttl", &error.to_string()))?;
+    if (limits::MIN_TTL..=limits::MAX_TTL).contains(&ttl) {
+        return Ok(ttl);
+    }
+    let (min, max) = (span::format(limits::MIN_TTL), span::format(limits::MAX_TTL));
+    Err(value(
+        "ttl",
+        &format!("`{text}` is out of bounds: write {min} to {max}"),
+    ))
+}
+
+fn read_env(raw: Vec<RawEnv>) -> Result<Vec<EnvOutput>, PlanError> {
+    check_count("env", raw.len(), limits::MAX_VARIABLES)?;
+    let mut env: Vec<EnvOutput> = Vec::with_capacity(raw.len());
+    for (index, RawEnv { name, key, template }) in raw.into_iter().enumerate() {
+        let place = format!("env[{index}]");
+        let name: EnvName = parse_at(&format!("{place}.name"), &name)?;
+        if env.iter().any(|other| other.name == name) {
+            return Err(value(
+                &format!("{place}.name"),
+                &format!("`{name}` is there twice"),
+            ));
+        }
+        let value = match (key, template) {
+            (Some(key), None) => EnvValue::Key(check_key(&format!("{place}.key"), &key).map(|()| key)?),
+            (None, Some(text)) => {
+                EnvValue::Template(check_template(&format!("{place}.template"), &text).map(|()| text)?)
+            }
+            _ => return Err(self::value(&place, "write exactly one of `key` and `template`")),
+        };
+        env.push(EnvOutput { name, value });
+    }
+    Ok(env)
+}
+
+fn read_files(raw: Vec<RawFile>) -> Result<Vec<FileOutput>, PlanError> {
+    check_count("files", raw.len(), limits::MAX_FILES)?;
+    let mut files: Vec<FileOutput> = Vec::with_capacity(raw.len());
+    for (
+        index,
+        RawFile {
+            path,
+            format,
+            key,
+            template,
+            mode,
+        },
+    ) in raw.into_iter().enumerate()
+    {
+        let place = format!("files[{index}]");
+        let path: RelativePath = parse_at(&format!("{place}.path"), &path)?;
+        if let Some(other) = files.iter().find(|other| other.path.collides_with(&path)) {
+            let problem = format!("`{path}` and `{}` cannot both be files", other.path);
+            return Err(value(&format!("{place}.path"), &problem));
+        }
+        let content = match (format, key, template) {
+            (Some(format), None, None) => Content::Format(format),
+            (None, Some(key), None) => Content::Key(check_key(&format!("{place}.key"), &key).map(|()| key)?),
+            (None, None, Some(text)) => {
+                Content::Template(check_template(&format!("{place}.template"), &text).map(|()| text)?)
+            }
+            _ => {
+                return Err(value(
+                    &place,
+                    "write exactly one of `format`, `key` and `template`",
+                ));
+            }
+        };
+        let mode = match mode {
+            Some(text) => parse_at(&format!("{place}.mode"), &text)?,
+            None => FileMode::DEFAULT,
+        };
+        files.push(FileOutput { path, content, mode });
+    }
+    Ok(files)
+}
+
+fn check_count(place: &str, count: usize, max: usize) -> Result<(), PlanError> {
+    if count <= max {
+        Ok(())
+    } else {
+        Err(value(
+            place,
+            &format!("there are {count}; at most {max} are allowed"),
+        ))
+    }
+}
+
+fn check_key(place: &str, key: &str) -> Result<(), PlanError> {
+    if key.is_empty() || key.len() > MAX_KEY_BYTES || key.chars().any(char::is_control) {
+        return Err(value(
+            place,
+            &format!("write 1 to {MAX_KEY_BYTES} bytes without control characters"),
+        ));
+    }
+    Ok(())
+}
+
+fn check_template(place: &str, text: &str) -> Result<(), PlanError> {
+    if text.len() > limits::MAX_TEMPLATE_BYTES {
+        let max = limits::MAX_TEMPLATE_BYTES;
+        return Err(value(
+            place,
+            &format!("it has {} bytes; at most {max} are allowed", text.len()),
+        ));
+    }
+    Ok(())
+}
+
+fn parse_at<T: FromStr<Err = NameError>>(place: &str, text: &str) -> Result<T, PlanError> {
+    text.parse()
+        .map_err(|error: NameError| value(place, &error.to_string()))
+}
+
+fn value(place: &str, problem: &str) -> PlanError {
+    PlanError::Value {
+        place: place.to_owned(),
+        problem: problem.to_owned(),
+    }
+}
+
+fn within(prefix: &str, error: PlanError) -> PlanError {
+    let (place, problem) = match error {
+        PlanError::Value { place, problem } => (format!("{prefix}.{place}"), problem),
+        other => (prefix.to_owned(), crate::classify::chain(&other)),
+    };
+    PlanError::Value { place, problem }
+}
+
+impl From<&Plan> for RawPlan {
+    fn from(plan: &Plan) -> Self {
+        let Plan {
+            binding,
+            server,
+            source,
+            ttl,
+            env,
+            files,
+        } = plan;
+        let source = match source {
+            Source::Generator(generator) => RawSource {
+                generator: Some(generator.clone()),
+                secret: None,
+            },
+            Source::Secret(secret) => RawSource {
+                generator: None,
+                secret: Some(secret.clone()),
+            },
+        };
+        Self {
+            version: 1,
+            binding: binding.to_string(),
+            server: Some(server.to_string()),
+            source,
+            ttl: ttl.map(span::format),
+            env: env.iter().map(RawEnv::from).collect(),
+            files: files.iter().map(RawFile::from).collect(),
+        }
+    }
+}
+
+impl From<&EnvOutput> for RawEnv {
+    fn from(EnvOutput { name, value }: &EnvOutput) -> Self {
+        let (key, template) = match value {
+            EnvValue::Key(key) => (Some(key.clone()), None),
+            EnvValue::Template(text) => (None, Some(text.clone())),
+        };
+        Self {
+            name: name.to_string(),
+            key,
+            template,
+        }
+    }
+}
+
+impl From<&FileOutput> for RawFile {
+    fn from(FileOutput { path, content, mode }: &FileOutput) -> Self {
+        let (format, key, template) = match content {
+            Content::Format(format) => (Some(*format), None, None),
+            Content::Key(key) => (None, Some(key.clone()), None),
+            Content::Template(text) => (None, None, Some(text.clone())),
+        };
+        Self {
+            path: path.to_string(),
+            format,
+            key,
+            template,
+            mode: Some(mode.to_string()),
+        }
+    }
+}

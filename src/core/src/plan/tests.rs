@@ -1,0 +1,150 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::{Content, EnvValue, Format, Plan, PlanError, Source, limits};
+use crate::classify::chain;
+
+const DESIGN_EXAMPLE: &str = r#"{"version":1,"binding":"db","server":"default",
+ "source":{"generator":{"kind":"PostgreSQL","namespace":"platform","name":"shop"}},"ttl":"1h",
+ "env":[{"name":"DB_USER","key":"username"},{"name":"DATABASE_URL","template":"postgres://{{ username | urlencode }}@db"}],
+ "files":[{"path":"db.json","format":"json"},{"path":"password","key":"password","mode":"0400"}]}"#;
+
+/// The example with one piece of text replaced.
+fn plan_with(from: &str, to: &str) -> String {
+    assert!(DESIGN_EXAMPLE.contains(from), "the example has no {from}");
+    DESIGN_EXAMPLE.replace(from, to)
+}
+
+fn refusal(text: &str) -> String {
+    chain(&Plan::parse(text).unwrap_err())
+}
+
+#[test]
+fn the_designs_example_is_read() {
+    let plan = Plan::parse(DESIGN_EXAMPLE).unwrap();
+    assert_eq!(plan.binding.as_str(), "db");
+    assert_eq!(plan.ttl, Some(Duration::from_secs(3600)));
+    assert!(matches!(&plan.source, Source::Generator(g) if g.to_string() == "PostgreSQL/platform/shop"));
+    assert!(matches!(&plan.env[1].value, EnvValue::Template(text) if text.contains("urlencode")));
+    assert_eq!(plan.files[0].content, Content::Format(Format::Json));
+    assert_eq!(plan.files[0].mode.bits(), 0o440);
+    assert_eq!(plan.files[1].mode.bits(), 0o400);
+}
+
+#[test]
+fn a_plan_reads_back_what_it_writes() {
+    let plan = Plan::parse(DESIGN_EXAMPLE).unwrap();
+    assert_eq!(Plan::parse(&plan.to_json()).unwrap(), plan);
+}
+
+#[test]
+fn an_unknown_field_is_refused_by_name() {
+    assert!(refusal(&plan_with(r#""ttl":"#, r#""tttl":"#)).contains("tttl"));
+    assert!(refusal(&plan_with(r#""mode":"0400""#, r#""owner":"root""#)).contains("owner"));
+}
+
+#[test]
+fn a_newer_version_is_named_before_its_fields() {
+    let text = plan_with(r#""version":1"#, r#""version":2,"future":true"#);
+    assert!(matches!(
+        Plan::parse(&text).unwrap_err(),
+        PlanError::Version { version: 2 }
+    ));
+}
+
+#[test]
+fn paths_that_leave_or_repeat_are_refused_with_their_place() {
+    assert!(refusal(&plan_with(r#""path":"password""#, r#""path":"../x""#)).starts_with("files[1].path: "));
+    assert!(refusal(&plan_with(r#""path":"password""#, r#""path":"/x""#)).starts_with("files[1].path: "));
+    assert!(
+        refusal(&plan_with(r#""path":"password""#, r#""path":"db.json""#)).contains("cannot both be files")
+    );
+    assert!(
+        refusal(&plan_with(r#""path":"password""#, r#""path":"db.json/x""#)).contains("cannot both be files")
+    );
+}
+
+#[test]
+fn a_variable_named_twice_is_refused() {
+    assert_eq!(
+        refusal(&plan_with("DATABASE_URL", "DB_USER")),
+        "env[1].name: `DB_USER` is there twice"
+    );
+}
+
+#[test]
+fn an_output_has_exactly_one_origin() {
+    assert!(
+        refusal(&plan_with(r#""key":"username""#, r#""key":"a","template":"b""#)).starts_with("env[0]: ")
+    );
+    assert!(refusal(&plan_with(r#","format":"json""#, "")).starts_with("files[0]: "));
+}
+
+#[test]
+fn a_source_is_exactly_one() {
+    let text = plan_with(
+        r#"{"generator":{"kind":"PostgreSQL","namespace":"platform","name":"shop"}}"#,
+        "{}",
+    );
+    assert!(refusal(&text).starts_with("source: "));
+}
+
+#[test]
+fn a_mode_that_lets_others_write_is_refused() {
+    for mode in ["0402", "4755", "0999", "rw", "07777"] {
+        assert!(
+            refusal(&plan_with("0400", mode)).starts_with("files[1].mode: "),
+            "{mode} was taken"
+        );
+    }
+}
+
+#[test]
+fn ten_megabytes_are_refused_without_being_read() {
+    let text = " ".repeat(10_000_000);
+    assert!(matches!(
+        Plan::parse(&text).unwrap_err(),
+        PlanError::TooLarge { bytes: 10_000_000 }
+    ));
+}
+
+#[test]
+fn counts_are_bounded() {
+    let files: Vec<String> = (0..=limits::MAX_FILES)
+        .map(|n| format!(r#"{{"path":"f{n}","format":"json"}}"#))
+        .collect();
+    let text = format!(
+        r#"{{"version":1,"binding":"db","source":{{"generator":{{"kind":"A","namespace":"b","name":"c"}}}},"files":[{}]}}"#,
+        files.join(",")
+    );
+    assert_eq!(refusal(&text), "files: there are 65; at most 64 are allowed");
+}
+
+#[test]
+fn many_plans_are_read_and_a_problem_names_the_plan() {
+    assert_eq!(Plan::parse_many(&format!("[{DESIGN_EXAMPLE}]")).unwrap().len(), 1);
+    let twice = Plan::parse_many(&format!("[{DESIGN_EXAMPLE},{DESIGN_EXAMPLE}]")).unwrap_err();
+    assert_eq!(twice.to_string(), "[1].binding: `db` is there twice");
+    let bad = Plan::parse_many(&format!("[{}]", plan_with("1h", "1x"))).unwrap_err();
+    assert!(bad.to_string().starts_with("[0].ttl: "), "{bad}");
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused_without_a_panic(text in ".{0,200}") {
+        drop(Plan::parse(&text));
+        drop(Plan::parse_many(&text));
+    }
+
+    #[test]
+    fn any_change_of_one_byte_is_read_back_equal_or_refused(at in 0..DESIGN_EXAMPLE.len(), byte in 0_u8..128) {
+        let mut bytes = DESIGN_EXAMPLE.as_bytes().to_vec();
+        bytes[at] = byte;
+        if let Ok(text) = String::from_utf8(bytes)
+            && let Ok(plan) = Plan::parse(&text)
+        {
+            prop_assert_eq!(Plan::parse(&plan.to_json()).unwrap(), plan);
+        }
+    }
+}
