@@ -1,0 +1,35 @@
+//! Generators: `generators.external-secrets.io/v1alpha1`, with the fields that the original gave them
+//! (External Secrets Operator and its enterprise fork). Fields that only its controllers used
+//! (`controller`, `retrySettings`, `cleanupPolicy`) are read and have no effect.
+
+mod local;
+mod postgresql;
+mod reference;
+mod vault;
+
+pub use local::{FakeSpec, PasswordEncoding, PasswordSpec, UuidSpec};
+pub use postgresql::{PgAttribute, PgAuth, PgUser, PostgreSqlSpec, SslMode};
+pub use reference::SecretKeySelector;
+pub use vault::{
+    CaProvider, ServiceAccountSelector, VaultAppRole, VaultAuth, VaultDynamicSecretSpec, VaultJwt,
+    VaultJwtServiceAccountToken, VaultKubernetes, VaultProvider, VaultResultType,
+};
+
+/// The API group and version of every generator.
+pub const API_VERSION: &str = "generators.external-secrets.io/v1alpha1";
+
+/// What a generator's `spec` says, by kind.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum GeneratorSpec {
+    /// A random password; no backend.
+    Password(PasswordSpec),
+    /// A random UUID; no backend.
+    Uuid(UuidSpec),
+    /// Fixed values, for tests and trials.
+    Fake(FakeSpec),
+    /// A user of a PostgreSQL server.
+    PostgreSql(Box<PostgreSqlSpec>),
+    /// A dynamic secret of HashiCorp Vault or OpenBao.
+    VaultDynamicSecret(Box<VaultDynamicSecretSpec>),
+}

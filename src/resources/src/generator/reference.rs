@@ -1,0 +1,17 @@
+//! References from a generator to the Secret that holds its admin credential.
+
+use esi_core::names::ObjectName;
+use serde::Deserialize;
+
+/// One key of one Secret in the generator's own namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretKeySelector {
+    /// The Secret's name.
+    pub name: ObjectName,
+    /// Its key.
+    pub key: String,
+    /// Accepted for compatibility; it must be the generator's own namespace where given.
+    #[serde(default)]
+    pub namespace: Option<String>,
+}

@@ -1,0 +1,3 @@
+//! The custom resources that a server reads, as typed values.
+
+pub mod generator;
