@@ -1,0 +1,3 @@
+//! The harness: real servers, started by the tests, gone with them.
+
+pub mod process;
