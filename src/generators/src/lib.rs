@@ -9,8 +9,12 @@
 //! Invariants: nothing here decides who may have what, and nothing here remembers a lease: that is the
 //! ledger's. Every call to a backend has a deadline.
 
+mod build;
 mod error;
+mod local;
 mod port;
+mod random;
 
+pub use build::{Generators, Secrets};
 pub use error::GeneratorError;
 pub use port::{Generator, IssueContext, Issued, Nature, Progress, RecordError, Recorder, Renewed};
