@@ -1,0 +1,105 @@
+//! The outputs of a plan, one by one.
+
+use esi_core::plan::{Content, EnvOutput, EnvValue, FileOutput, Format};
+use esi_core::{Credential, Plan, SecretBytes};
+
+use crate::error::{Fault, RenderError, Target, Trouble, available};
+use crate::template::Templates;
+use crate::{MAX_RENDERED_BYTES, Rendered, RenderedFile, Variable, format};
+
+/// `MAX_ARG_STRLEN` of Linux: `NAME=value` and its NUL must fit, or `execve` fails without saying for which.
+const MAX_VARIABLE_BYTES: usize = 128 * 1024;
+
+/// Renders every output of `plan` from `credential`.
+///
+/// # Errors
+/// The first output that cannot be rendered, with its place; see [`Fault`].
+pub fn render(plan: &Plan, credential: &Credential) -> Result<Rendered, RenderError> {
+    let mut renderer = Renderer {
+        credential,
+        templates: Templates::new(credential),
+        room: MAX_RENDERED_BYTES,
+    };
+    let mut rendered = Rendered::default();
+    for (index, output) in plan.env.iter().enumerate() {
+        let variable = renderer
+            .variable(output)
+            .map_err(|fault| RenderError::new(format!("env[{index}] `{}`", output.name), fault))?;
+        rendered.variables.push(variable);
+    }
+    for (index, output) in plan.files.iter().enumerate() {
+        let file = renderer
+            .file(output)
+            .map_err(|fault| RenderError::new(format!("files[{index}] `{}`", output.path), fault))?;
+        rendered.files.push(file);
+    }
+    Ok(rendered)
+}
+
+struct Renderer<'a> {
+    credential: &'a Credential,
+    templates: Templates<'a>,
+    /// Bytes that may still be rendered.
+    room: usize,
+}
+
+impl<'a> Renderer<'a> {
+    fn variable(&mut self, EnvOutput { name, value }: &'a EnvOutput) -> Result<Variable, Fault> {
+        let (key, value) = match value {
+            EnvValue::Key(key) => (Some(key.as_str()), self.key(key)?),
+            EnvValue::Template(source) => (None, self.templates.render(source, self.room)?),
+        };
+        if let Some(trouble) = process_trouble(name.as_str(), value.expose()) {
+            return Err(Fault::Unrepresentable {
+                key: key.map(str::to_owned),
+                trouble,
+                target: Target::ProcessVariable,
+            });
+        }
+        self.spend(&value)?;
+        Ok(Variable {
+            name: name.clone(),
+            value,
+        })
+    }
+
+    fn file(&mut self, FileOutput { path, content, mode }: &'a FileOutput) -> Result<RenderedFile, Fault> {
+        let content = match content {
+            Content::Key(key) => self.key(key)?,
+            Content::Template(source) => self.templates.render(source, self.room)?,
+            Content::Format(Format::Env) => format::env(self.credential, self.room)?,
+            Content::Format(Format::Dotenv) => format::dotenv(self.credential, self.room)?,
+            Content::Format(Format::Json) => format::json(self.credential, self.room)?,
+        };
+        self.spend(&content)?;
+        Ok(RenderedFile {
+            path: path.clone(),
+            mode: *mode,
+            content,
+        })
+    }
+
+    fn key(&self, key: &str) -> Result<SecretBytes, Fault> {
+        self.credential
+            .get(key)
+            .map(SecretBytes::duplicate)
+            .ok_or_else(|| Fault::MissingKey {
+                key: key.to_owned(),
+                available: available(self.credential),
+            })
+    }
+
+    fn spend(&mut self, content: &SecretBytes) -> Result<(), Fault> {
+        self.room = self.room.checked_sub(content.len()).ok_or(Fault::TooLarge)?;
+        Ok(())
+    }
+}
+
+fn process_trouble(name: &str, value: &[u8]) -> Option<Trouble> {
+    if value.contains(&0) {
+        return Some(Trouble::Nul);
+    }
+    // `=` and NUL.
+    let bytes = name.len().saturating_add(value.len()).saturating_add(2);
+    (bytes > MAX_VARIABLE_BYTES).then_some(Trouble::LongVariable)
+}
