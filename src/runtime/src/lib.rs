@@ -1,0 +1,36 @@
+//! What every long-running ESI program needs around its own work, and nothing of that work.
+//!
+//! ```text
+//!  crypto ── one provider          telemetry ── logs, with a cap that no filter lifts
+//!  shutdown ── asked to stop?      tasks ── what must be alive, and the drain
+//!  readiness ── still waiting for  admin ── /healthz /readyz /metrics, plain HTTP
+//!
+//!  files ─┐
+//!  own CA ┴─▶ tls ── current configuration ──▶ serve ── accept, handshake, HTTP/1.1 and HTTP/2 ──▶ Router
+//! ```
+//!
+//! Invariants: nothing here reads the environment or the system's clock; every task has an owner that
+//! notices its death; every wait on a peer has a deadline and every collection a bound.
+
+pub mod admin;
+pub mod crypto;
+mod files;
+pub mod metrics;
+pub mod readiness;
+pub mod serve;
+pub mod shutdown;
+pub mod tasks;
+pub mod telemetry;
+pub mod tls;
+
+#[cfg(test)]
+mod testing;
+
+pub use admin::AdminState;
+pub use metrics::Metrics;
+pub use readiness::{Blocker, Readiness};
+pub use serve::{Listener, Peer, ServeError, ServeLimits, serve};
+pub use shutdown::Shutdown;
+pub use tasks::{Tasks, TasksError};
+pub use telemetry::{Format, TelemetryConfig};
+pub use tls::{ServerTls, TlsError, TlsReloader, TlsSource};

@@ -1,0 +1,168 @@
+//! The task that keeps a server's certificate fresh.
+//!
+//! Files are looked at when their directory changes, and every half minute in any case: notifications get
+//! lost (a link above the directory is swapped, the watch limit is reached), bytes do not.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use esi_core::{Classify as _, Clock};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::{Notify, watch};
+
+use super::own_ca::{OwnCa, RENEW_BEFORE_END};
+use super::pair::{Files, Served};
+use super::{State, TlsError};
+use crate::{Metrics, Shutdown};
+
+/// A writer needs a moment to replace two files; half a pair would be refused, and only noticed again later.
+const SETTLE: Duration = Duration::from_millis(200);
+/// How stale a certificate may be when no notification arrives.
+const POLL: Duration = Duration::from_secs(30);
+/// How often the wall clock is compared with the leaf's age: it may jump, and a machine may sleep.
+const TICK: Duration = Duration::from_secs(60 * 60);
+
+pub(super) enum Origin {
+    Files(Files),
+    OwnCa(OwnCa),
+}
+
+/// Keeps a [`super::ServerTls`] fresh, as one task.
+#[must_use = "a certificate that nobody reloads expires"]
+pub struct TlsReloader {
+    origin: Origin,
+    publish: Publish,
+}
+
+impl fmt::Debug for TlsReloader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsReloader").finish_non_exhaustive()
+    }
+}
+
+impl TlsReloader {
+    pub(super) fn new(
+        state: watch::Sender<State>,
+        origin: Origin,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+    ) -> Self {
+        let publish = Publish {
+            state,
+            clock,
+            metrics,
+        };
+        publish.announce();
+        Self { origin, publish }
+    }
+
+    /// Runs until a stop is requested.
+    pub async fn run(self, shutdown: Shutdown) {
+        let Self { origin, publish } = self;
+        tokio::select! {
+            () = shutdown.requested() => {}
+            () = async {
+                match origin {
+                    Origin::Files(files) => follow(files, publish).await,
+                    Origin::OwnCa(ca) => renew(ca, publish).await,
+                }
+            } => {}
+        }
+    }
+}
+
+/// Where results go: to readers, the log and the metrics.
+struct Publish {
+    state: watch::Sender<State>,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+}
+
+impl Publish {
+    fn result(&self, result: Result<Served, TlsError>) {
+        match result {
+            Ok(served) => {
+                self.state.send_modify(|state| state.served = served);
+                self.metrics.reloaded("ok").inc();
+                tracing::info!("serving a new certificate");
+                self.announce();
+            }
+            Err(error) => {
+                self.metrics.reloaded("failed").inc();
+                tracing::warn!(
+                    kind = error.kind(),
+                    error = esi_core::chain(&error),
+                    "the certificate could not be reloaded: the last good one stays"
+                );
+                self.state.send_modify(|state| state.failures += 1);
+            }
+        }
+    }
+
+    fn announce(&self) {
+        let not_after = self.state.borrow().served.not_after;
+        self.metrics.certificate_not_after.set(not_after.as_secs());
+        if not_after <= self.clock.now() {
+            tracing::warn!(%not_after, "the certificate being served has expired");
+        }
+    }
+}
+
+async fn follow(files: Files, publish: Publish) {
+    let changed = Arc::new(Notify::new());
+    // Held, not used: dropping it ends the watch.
+    let _watcher = watch(&files.directories(), &changed)
+        .inspect_err(|error| {
+            tracing::warn!(%error, "the certificate's directory cannot be watched: polling only");
+        })
+        .ok();
+    let mut files = files;
+    loop {
+        tokio::select! {
+            () = changed.notified() => tokio::time::sleep(SETTLE).await,
+            () = tokio::time::sleep(POLL) => {}
+        }
+        let looked = tokio::task::spawn_blocking(move || {
+            let result = files.changed();
+            (files, result)
+        });
+        // It can only fail by a panic: a defect, and the end of this task, which its owner notices.
+        let Ok((returned, result)) = looked.await else {
+            return;
+        };
+        files = returned;
+        if let Some(result) = result.transpose() {
+            publish.result(result);
+        }
+    }
+}
+
+fn watch(directories: &[PathBuf], changed: &Arc<Notify>) -> notify::Result<RecommendedWatcher> {
+    let changed = Arc::clone(changed);
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        // Reading is an event too, ours included. A lost event counts as a change.
+        if !event.is_ok_and(|event| matches!(event.kind, EventKind::Access(_)) && !event.need_rescan()) {
+            changed.notify_one();
+        }
+    })?;
+    for directory in directories {
+        watcher.watch(directory, RecursiveMode::NonRecursive)?;
+    }
+    Ok(watcher)
+}
+
+async fn renew(ca: OwnCa, publish: Publish) {
+    loop {
+        let due = publish.state.borrow().served.not_after.before(RENEW_BEFORE_END);
+        let now = publish.clock.now();
+        if now < due {
+            tokio::time::sleep(due.since(now).min(TICK)).await;
+            continue;
+        }
+        publish.result(ca.mint(now));
+        // After a failure the next attempt is a tick away; near the CA's own end, so is the next leaf.
+        tokio::time::sleep(TICK).await;
+    }
+}
