@@ -99,4 +99,16 @@ mod tests {
         shutdown.requested().await;
         shutdown.forced().await;
     }
+
+    #[tokio::test]
+    async fn the_first_signal_requests_and_the_second_forces() {
+        let shutdown = Shutdown::new();
+        tokio::spawn(shutdown.on_signals().unwrap());
+        let me = rustix::process::getpid();
+        rustix::process::kill_process(me, rustix::process::Signal::TERM).unwrap();
+        shutdown.requested().await;
+        assert!(!shutdown.forced.is_cancelled());
+        rustix::process::kill_process(me, rustix::process::Signal::INT).unwrap();
+        shutdown.forced().await;
+    }
 }

@@ -4,8 +4,8 @@
 //! trace, a signer its canonical requests. So a user's filter chooses *below* a fixed ceiling: our own code
 //! up to trace, everybody else's up to info, the talkative and the dangerous less.
 
-use std::io;
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
+use std::panic::{self, PanicHookInfo};
 use std::str::FromStr;
 
 use esi_core::{Classify, Code, Retry};
@@ -129,13 +129,27 @@ impl Classify for TelemetryError {
     }
 }
 
-/// Sends the logs of this process to standard error.
+/// Sends the logs of this process to standard error, panics too: where they happened, and the message only
+/// if it is a literal.
 ///
 /// # Errors
 /// If the filter does not parse, or logging was set up before.
 pub fn init(config: &TelemetryConfig) -> Result<(), TelemetryError> {
     let subscriber = subscriber(config, io::stderr)?;
-    tracing::subscriber::set_global_default(subscriber).map_err(TelemetryError::AlreadySet)
+    tracing::subscriber::set_global_default(subscriber).map_err(TelemetryError::AlreadySet)?;
+    panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+/// A panic is a log line like any other, and may not say what it was formatted with: that can be a secret.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let message = panic
+        .payload()
+        .downcast_ref::<&'static str>()
+        .copied()
+        .unwrap_or("(not shown)");
+    let location = panic.location().map(ToString::to_string);
+    tracing::error!(location, text = message, "panic: this is a defect");
 }
 
 fn subscriber<W>(config: &TelemetryConfig, writer: W) -> Result<impl Subscriber + Send + Sync, TelemetryError>
@@ -257,5 +271,23 @@ mod tests {
         let error = subscriber(&config, io::sink).err().unwrap();
         assert_eq!(error.kind(), "log_filter");
         assert!(error.to_string().contains("info,esi_ledger=debug"));
+    }
+
+    #[test]
+    fn a_panic_is_logged_with_its_place_and_without_what_it_was_formatted_with() {
+        // The hook is global: this one logs only while a subscriber captures, as the default of this thread.
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(log_panic));
+        let log = logged(Format::Text, "info", || {
+            let secret = String::from("hunter2");
+            assert!(panic::catch_unwind(|| panic!("bad {secret}")).is_err());
+            assert!(panic::catch_unwind(|| panic!("a literal")).is_err());
+        });
+        panic::set_hook(before);
+        assert!(
+            log.contains("telemetry.rs:") && log.contains("a literal"),
+            "{log}"
+        );
+        assert!(!log.contains("hunter2"), "{log}");
     }
 }

@@ -59,11 +59,7 @@ pub(crate) fn serve_with(
     let shutdown = Shutdown::new();
     let served = tokio::spawn({
         let (metrics, shutdown) = (metrics.clone(), shutdown.clone());
-        async move {
-            serve(listener, tls, router, limits, metrics, shutdown)
-                .await
-                .unwrap()
-        }
+        async move { serve(listener, tls, router, limits, metrics, shutdown).await }
     });
     Running {
         address,

@@ -31,6 +31,7 @@ const LIMITS: ServeLimits = ServeLimits {
     max_connections: 64,
     handshake_timeout: Duration::from_secs(5),
     header_timeout: Duration::from_secs(5),
+    request_timeout: Duration::from_secs(5),
     max_header_bytes: 8 * 1024,
     max_streams: 16,
     ping_interval: Duration::from_secs(20),

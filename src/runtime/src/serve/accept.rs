@@ -21,6 +21,9 @@ const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_time(Duration::from_secs(60))
     .with_interval(Duration::from_secs(15));
 
+/// How long what we sent may stay unacknowledged, or unsent because the peer does not read (tcp(7)).
+const USER_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// The longest pause after accepts that fail.
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
@@ -124,9 +127,11 @@ impl Server {
 
 /// Small messages must not wait for an acknowledgement. A socket that refuses an option still works.
 fn tune(stream: &TcpStream) {
+    let socket = SockRef::from(stream);
     let tuned = stream
         .set_nodelay(true)
-        .and_then(|()| SockRef::from(stream).set_tcp_keepalive(&KEEPALIVE));
+        .and_then(|()| socket.set_tcp_keepalive(&KEEPALIVE))
+        .and_then(|()| socket.set_tcp_user_timeout(Some(USER_TIMEOUT)));
     if let Err(error) = tuned {
         tracing::debug!(%error, "a socket option was refused");
     }

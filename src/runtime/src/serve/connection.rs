@@ -8,9 +8,12 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use axum::Router;
 use axum::extract::Request;
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::service::service_fn;
@@ -91,18 +94,11 @@ where
     let active = Arc::new(AtomicBool::new(false));
     let service = service_fn({
         let (router, active) = (server.router.clone(), Arc::clone(&active));
+        let timeout = server.limits.request_timeout;
         move |mut request: Request<Incoming>| {
             active.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(peer);
-            let router = router.clone();
-            async move {
-                Ok::<Response, Infallible>(
-                    router
-                        .oneshot(request)
-                        .await
-                        .unwrap_or_else(|never| match never {}),
-                )
-            }
+            answer(router.clone(), request, timeout)
         }
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -130,6 +126,17 @@ where
             }
         }
     }
+}
+
+async fn answer(
+    router: Router,
+    request: Request<Incoming>,
+    timeout: Duration,
+) -> Result<Response, Infallible> {
+    let Ok(answer) = tokio::time::timeout(timeout, router.oneshot(request)).await else {
+        return Ok(StatusCode::GATEWAY_TIMEOUT.into_response());
+    };
+    answer
 }
 
 fn limit(builder: &mut Builder<Streams>, limits: &ServeLimits) {

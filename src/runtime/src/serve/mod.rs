@@ -29,7 +29,7 @@ use connection::Transport;
 /// Connections the kernel holds for us while we are busy; more are refused by it.
 const BACKLOG: u32 = 1024;
 
-/// Why a server could not start or go on.
+/// Why a server could not start.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ServeError {
@@ -80,6 +80,9 @@ pub struct ServeLimits {
     pub handshake_timeout: Duration,
     /// From the handshake to the first whole request head, and for each later one of HTTP/1.
     pub header_timeout: Duration,
+    /// From a request's head to the head of its answer, its body included: what a slow sender gets. Answered
+    /// with 504. A slow reader is the kernel's to end (`TCP_USER_TIMEOUT`).
+    pub request_timeout: Duration,
     /// Bytes of all headers of one request: a bearer token is 1 to 8 KiB. Never below 8 KiB.
     pub max_header_bytes: u32,
     /// HTTP/2 requests of one connection that run at once.
@@ -99,6 +102,7 @@ impl Default for ServeLimits {
             max_connections: 4096,
             handshake_timeout: Duration::from_secs(5),
             header_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(60),
             max_header_bytes: 32 * 1024,
             max_streams: 256,
             ping_interval: Duration::from_secs(20),
@@ -145,10 +149,7 @@ impl Listener {
 }
 
 /// Serves the router over TLS until a stop is requested, and then drains: requests that run may finish
-/// within `limits.drain`; a forced stop cuts them at once.
-///
-/// # Errors
-/// None today: an accept that fails is retried with back-off. The type leaves room.
+/// within `limits.drain`; a forced stop cuts them at once. An accept that fails is retried with back-off.
 pub async fn serve(
     listener: Listener,
     tls: ServerTls,
@@ -156,7 +157,7 @@ pub async fn serve(
     limits: ServeLimits,
     metrics: Metrics,
     shutdown: Shutdown,
-) -> Result<(), ServeError> {
+) {
     Server {
         transport: Transport::Tls(tls),
         router,
@@ -166,7 +167,6 @@ pub async fn serve(
     }
     .run(listener)
     .await;
-    Ok(())
 }
 
 /// Serves the router without TLS until a stop is requested.

@@ -19,6 +19,9 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::Shutdown;
 
+/// How long aborted tasks may take to give back what they hold.
+const ABORT: Duration = Duration::from_secs(1);
+
 type Cause = Box<dyn Error + Send + Sync>;
 
 /// Why the program did not end cleanly.
@@ -170,7 +173,13 @@ impl Tasks {
                 names: self.essential(),
             });
         }
-        self.running.shutdown().await;
+        // An aborted task ends at its next await; one that computes without any is left behind.
+        if tokio::time::timeout(ABORT, self.running.shutdown())
+            .await
+            .is_err()
+        {
+            tracing::warn!("a task could not be aborted");
+        }
         failure.map_or(Ok(()), Err)
     }
 

@@ -29,6 +29,8 @@ const CA_LIFE: Duration = DAY.saturating_mul(3650);
 const LEAF_LIFE: Duration = DAY.saturating_mul(30);
 /// A leaf is renewed after two thirds of its life: ten days are left to notice that it fails.
 pub(super) const RENEW_BEFORE_END: Duration = DAY.saturating_mul(10);
+/// 9999-12-31T23:59:59Z: no certificate can say a later one (RFC 5280 §4.1.2.5).
+const LAST: Timestamp = Timestamp::from_secs(253_402_300_799);
 /// Certificates are valid a little before they were made, for clients whose clock is behind.
 const SKEW: Duration = Duration::from_secs(5 * 60);
 
@@ -151,7 +153,7 @@ fn generate(now: Timestamp) -> Result<SecretBytes, rcgen::Error> {
 
 fn valid(certificate: &mut CertificateParams, from: Timestamp, until: Timestamp) {
     let epoch = rcgen::date_time_ymd(1970, 1, 1);
-    let at = |time: Timestamp| epoch + time.since(Timestamp::default());
+    let at = |time: Timestamp| epoch + time.min(LAST).since(Timestamp::default());
     certificate.not_before = at(from.before(SKEW));
     certificate.not_after = at(until);
 }
