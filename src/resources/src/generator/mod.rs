@@ -2,10 +2,13 @@
 //! (External Secrets Operator and its enterprise fork). Fields that only its controllers used
 //! (`controller`, `retrySettings`, `cleanupPolicy`) are read and have no effect.
 
+pub mod kind;
 mod local;
 mod postgresql;
 mod reference;
 mod vault;
+
+use esi_core::names::Namespace;
 
 pub use local::{FakeSpec, PasswordEncoding, PasswordSpec, UuidSpec};
 pub use postgresql::{PgAttribute, PgAuth, PgUser, PostgreSqlSpec, SslMode};
@@ -32,4 +35,17 @@ pub enum GeneratorSpec {
     PostgreSql(Box<PostgreSqlSpec>),
     /// A dynamic secret of HashiCorp Vault or OpenBao.
     VaultDynamicSecret(Box<VaultDynamicSecretSpec>),
+}
+
+impl GeneratorSpec {
+    /// A namespace other than `own` that a reference of it names: Secrets are read from the generator's own only.
+    pub(crate) fn foreign_namespace(&self, own: &Namespace) -> Option<&str> {
+        let named: Vec<Option<&String>> = match self {
+            Self::Password(_) | Self::Uuid(_) | Self::Fake(_) => Vec::new(),
+            Self::PostgreSql(spec) => vec![spec.auth.password.namespace.as_ref()],
+            Self::VaultDynamicSecret(spec) => spec.provider.named_namespaces(),
+        };
+        let mut named = named.into_iter().flatten().map(String::as_str);
+        named.find(|namespace| *namespace != own.as_str())
+    }
 }

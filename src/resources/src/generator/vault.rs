@@ -86,6 +86,15 @@ pub struct VaultProvider {
     pub read_your_writes: Option<bool>,
 }
 
+impl VaultProvider {
+    /// Every namespace that a reference to an object gives.
+    pub(super) fn named_namespaces(&self) -> Vec<Option<&String>> {
+        let ca = self.ca_provider.as_ref().map(|ca| ca.namespace.as_ref());
+        let auth = self.auth.iter().flat_map(VaultAuth::named_namespaces);
+        ca.into_iter().chain(auth).collect()
+    }
+}
+
 /// CA certificates kept in an object.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,6 +131,35 @@ pub struct VaultAuth {
     /// A JWT at the jwt method.
     #[serde(default)]
     pub jwt: Option<VaultJwt>,
+}
+
+impl VaultAuth {
+    fn named_namespaces(&self) -> Vec<Option<&String>> {
+        let app_role = self.app_role.as_ref();
+        let kubernetes = self.kubernetes.as_ref();
+        let jwt = self.jwt.as_ref();
+        let secrets = [
+            self.token_secret_ref.as_ref(),
+            app_role.and_then(|method| method.role_ref.as_ref()),
+            app_role.map(|method| &method.secret_ref),
+            kubernetes.and_then(|method| method.secret_ref.as_ref()),
+            jwt.and_then(|method| method.secret_ref.as_ref()),
+        ];
+        let accounts = [
+            kubernetes.and_then(|method| method.service_account_ref.as_ref()),
+            jwt.and_then(|method| method.kubernetes_service_account_token.as_ref())
+                .map(|token| &token.service_account_ref),
+        ];
+        let secrets = secrets
+            .into_iter()
+            .flatten()
+            .map(|secret| secret.namespace.as_ref());
+        let accounts = accounts
+            .into_iter()
+            .flatten()
+            .map(|account| account.namespace.as_ref());
+        secrets.chain(accounts).collect()
+    }
 }
 
 /// Log in with an AppRole.

@@ -1,0 +1,104 @@
+//! What is wrong with a manifest, and where.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Longest message, in characters: parsers quote what they read, and that may be long.
+const MAX_MESSAGE: usize = 400;
+
+/// One thing that is wrong, for the person who writes the manifests. Never quotes a `Secret`.
+///
+/// Displays as `file:line: Kind namespace/name: what is wrong and what to write`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// The file (or the directory, where it cannot be read).
+    pub file: PathBuf,
+    /// The line, from 1, where one is known.
+    pub line: Option<u64>,
+    /// The object, where it is known: `Kind namespace/name`.
+    pub object: Option<String>,
+    /// What is wrong and what to write. One line, at most 400 characters.
+    pub message: String,
+}
+
+impl Problem {
+    pub(crate) fn new(
+        file: impl Into<PathBuf>,
+        line: Option<u64>,
+        object: Option<String>,
+        message: &str,
+    ) -> Self {
+        // What the message quotes may be hostile: one line, escaped and cut.
+        let mut shown: String = message.chars().take(MAX_MESSAGE).flat_map(escape).collect();
+        if message.chars().nth(MAX_MESSAGE).is_some() {
+            shown.push('…');
+        }
+        Self {
+            file: file.into(),
+            line,
+            object,
+            message: shown,
+        }
+    }
+}
+
+fn escape(character: char) -> impl Iterator<Item = char> {
+    let control = character.is_control();
+    let escaped = control.then(|| character.escape_default());
+    let plain = (!control).then_some(character);
+    escaped.into_iter().flatten().chain(plain)
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        if let Some(object) = &self.object {
+            write!(f, ": {object}")?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+/// Why there is no catalog, or no longer one that follows its directory.
+///
+/// An operator reads it at the start of a server: unlike the errors that travel to pods, it names files.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CatalogError {
+    /// At the start everything must be right.
+    #[error("the catalog has {} problem(s):{}", .problems.len(), list(.problems))]
+    Broken {
+        /// All of them, in the order of files and lines.
+        problems: Vec<Problem>,
+    },
+    /// The task that reads the directory died.
+    #[error("reading the catalog's directory ended unexpectedly")]
+    Reader(#[source] tokio::task::JoinError),
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(|problem| format!("\n  {problem}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_names_file_line_object_and_what_is_wrong() {
+        let problem = Problem::new("a.yaml", Some(7), Some("Fake demo/x".to_owned()), "write less");
+        assert_eq!(problem.to_string(), "a.yaml:7: Fake demo/x: write less");
+    }
+
+    #[test]
+    fn hostile_text_is_one_escaped_line_and_cut() {
+        let problem = Problem::new("a.yaml", None, None, &"\n".repeat(10_000));
+        assert!(!problem.to_string().contains('\n'));
+        assert!(problem.message.len() < 1000);
+    }
+}

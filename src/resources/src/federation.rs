@@ -1,0 +1,153 @@
+//! `KubernetesFederation` (`identity.federation.external-secrets.io/v1alpha1`, and under the older group
+//! `federation.external-secrets.io`): a cluster whose service account tokens are believed.
+//!
+//! Only `url` is the original's; the other fields are additions. Reading is strict: an unknown field is refused.
+
+use esi_core::names::{Namespace, ObjectName};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::pem;
+
+/// The API group and version of `KubernetesFederation`.
+pub const API_VERSION: &str = "identity.federation.external-secrets.io/v1alpha1";
+
+/// A cluster whose tokens are believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KubernetesFederation {
+    /// The object's name: what authorizations and plans call the cluster.
+    pub name: ObjectName,
+    /// Where discovery starts (`https`); there unless `jwks` is.
+    pub url: Option<String>,
+    /// CA certificates for `url`, in PEM; the system's where absent.
+    pub ca_bundle: Option<String>,
+    /// What `iss` must be; the discovery document's where absent.
+    pub issuer: Option<String>,
+    /// What `aud` must contain one of; the server's own name where empty.
+    pub audiences: Vec<String>,
+    /// The keys themselves (RFC 7517), in discovery's place; then `issuer` is there too.
+    pub jwks: Option<Value>,
+    /// The service accounts of the cluster's node daemons.
+    pub node_agents: Vec<NodeAgent>,
+}
+
+/// A service account that acts for the pods of its own node.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeAgent {
+    /// Its namespace.
+    pub namespace: Namespace,
+    /// Its name.
+    pub name: ObjectName,
+}
+
+/// The `spec` as it is written. Each field checks itself, so that an error has its line.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Raw")]
+pub(crate) struct Spec(Raw);
+
+impl Spec {
+    pub(crate) fn named(self, name: ObjectName) -> KubernetesFederation {
+        let raw = self.0;
+        let audiences = raw.audiences.unwrap_or_default();
+        KubernetesFederation {
+            name,
+            url: raw.url.map(|url| url.0),
+            ca_bundle: raw.ca_bundle.map(|bundle| bundle.0),
+            issuer: raw.issuer.map(|issuer| issuer.0),
+            audiences: audiences.into_iter().map(|audience| audience.0).collect(),
+            jwks: raw.jwks.map(|jwks| jwks.0),
+            node_agents: raw.node_agents.unwrap_or_default(),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Raw {
+    #[serde(default)]
+    url: Option<Url>,
+    #[serde(default)]
+    ca_bundle: Option<Bundle>,
+    #[serde(default)]
+    issuer: Option<NotEmpty>,
+    #[serde(default)]
+    audiences: Option<Vec<NotEmpty>>,
+    #[serde(default)]
+    jwks: Option<Jwks>,
+    #[serde(default)]
+    node_agents: Option<Vec<NodeAgent>>,
+}
+
+impl TryFrom<Raw> for Spec {
+    type Error = &'static str;
+
+    fn try_from(raw: Raw) -> Result<Self, Self::Error> {
+        match (&raw.url, &raw.jwks) {
+            (None, None) => Err("write `url` (where discovery starts) or `jwks` (the keys)"),
+            (None, Some(_)) if raw.issuer.is_none() => {
+                Err("issuer: write it where `jwks` takes the place of `url`")
+            }
+            _ => Ok(Self(raw)),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Url(String);
+
+impl TryFrom<String> for Url {
+    type Error = &'static str;
+
+    fn try_from(url: String) -> Result<Self, Self::Error> {
+        // Without TLS, whoever answers in the cluster's place would choose whose tokens are believed.
+        match url.strip_prefix("https://") {
+            Some(rest) if !rest.is_empty() => Ok(Self(url)),
+            _ => Err("url: write a URL that starts with `https://`"),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Bundle(String);
+
+impl TryFrom<String> for Bundle {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        pem::read(&text).map(Self)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct NotEmpty(String);
+
+impl TryFrom<String> for NotEmpty {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text.is_empty() {
+            Err("an empty text would match nothing: leave it out")
+        } else {
+            Ok(Self(text))
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Value")]
+struct Jwks(Value);
+
+impl TryFrom<Value> for Jwks {
+    type Error = &'static str;
+
+    fn try_from(jwks: Value) -> Result<Self, Self::Error> {
+        match jwks.get("keys").and_then(Value::as_array) {
+            Some(keys) if !keys.is_empty() && keys.iter().all(Value::is_object) => Ok(Self(jwks)),
+            _ => Err("jwks: write `{keys: […]}` with at least one key (RFC 7517)"),
+        }
+    }
+}
