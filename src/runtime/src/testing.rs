@@ -29,7 +29,7 @@ pub(crate) struct Running {
     pub(crate) shutdown: Shutdown,
     pub(crate) metrics: Metrics,
     pub(crate) served: JoinHandle<()>,
-    _directory: TempDir,
+    pub(crate) directory: TempDir,
 }
 
 /// Serves the router on a free port with a CA of its own.
@@ -67,11 +67,18 @@ pub(crate) fn serve_with(
         shutdown,
         metrics,
         served,
-        _directory: directory,
+        directory,
     }
 }
 
 impl Running {
+    /// Waits until no connection is open. The gauge has no event: this yields between looks.
+    pub(crate) async fn idle(&self) {
+        while self.metrics.open.get() != 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// A TLS connection that offers these protocols.
     pub(crate) async fn connect(&self, alpn: &[&str]) -> std::io::Result<TlsStream<TcpStream>> {
         connect(self.address, &self.ca_pem, alpn).await

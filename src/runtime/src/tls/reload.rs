@@ -119,11 +119,8 @@ async fn follow(files: Files, publish: Publish) {
         })
         .ok();
     let mut files = files;
+    // Looks first, then waits: the files may have changed between their first reading and the watch.
     loop {
-        tokio::select! {
-            () = changed.notified() => tokio::time::sleep(SETTLE).await,
-            () = tokio::time::sleep(POLL) => {}
-        }
         let looked = tokio::task::spawn_blocking(move || {
             let result = files.changed();
             (files, result)
@@ -135,6 +132,10 @@ async fn follow(files: Files, publish: Publish) {
         files = returned;
         if let Some(result) = result.transpose() {
             publish.result(result);
+        }
+        tokio::select! {
+            () = changed.notified() => tokio::time::sleep(SETTLE).await,
+            () = tokio::time::sleep(POLL) => {}
         }
     }
 }
