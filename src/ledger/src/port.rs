@@ -1,8 +1,13 @@
 //! The store's port: what the rest of the server may ask of the ledger.
 //!
-//! Every call is one durable transaction; when it returns `Ok`, a crash cannot undo it. The store has a clock of
-//! its own, and its time never runs backwards.
+//! Every call is one durable transaction; when it returns `Ok`, a crash cannot undo it.
+//!
+//! The store has a time of its own. It is the clock's, as long as that runs forwards. If the clock is set back, the
+//! store's time goes on from where it was, at the pace of the machine's monotonic clock, until the clock has caught
+//! up: nothing un-expires, and nothing waits for the clock. It is durable, so a restart does not set it back
+//! either. Whoever compares with an instant from the store takes the store's time from [`DueBatch::now`].
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -199,6 +204,10 @@ pub struct Due {
     pub claim: Claim,
     /// What to do.
     pub work: Work,
+    /// Since when it is due.
+    pub since: Timestamp,
+    /// When the lease ended, if it has: the age of a revocation or sweep that was tried before.
+    pub ended_at: Option<Timestamp>,
     /// The lease.
     pub lease: Lease,
 }
@@ -208,12 +217,26 @@ pub struct Due {
 pub struct DueBatch {
     /// What is claimed, oldest due first.
     pub due: Vec<Due>,
-    /// When the next one is due, as far as known now; `None`: nothing is waiting.
+    /// When the next one is due, as far as known now (not after [`now`](Self::now): ask again at once); `None`:
+    /// nothing is waiting.
     pub next: Option<Timestamp>,
+    /// The store's time of this answer.
+    pub now: Timestamp,
+}
+
+/// How much work its caller can take on, so that a backend that hangs takes no more than its share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Room {
+    /// Most leases to claim in all.
+    pub total: usize,
+    /// Most leases of one generator at a time, those of `busy` included.
+    pub per_generator: usize,
+    /// How many leases of each generator are being worked on already.
+    pub busy: BTreeMap<GeneratorRef, usize>,
 }
 
 /// How many leases there are, by state.
-pub type Counts = std::collections::BTreeMap<State, u64>;
+pub type Counts = BTreeMap<State, u64>;
 
 /// One binding that a workload reports as in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -231,21 +254,23 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn installation(&self) -> &InstallationId;
 
     /// Records the intent to mint the next generation of a binding. In the same transaction every unacknowledged
-    /// generation of the binding is ended (intents are swept, active ones revoked), and the acknowledged one is
-    /// marked as superseded by this one.
+    /// generation of the binding is ended (intents are swept, active ones revoked). The last acknowledged one lives
+    /// on until this one is acknowledged and its overlap is over; if this one ends before, it simply lives on.
     async fn begin(&self, new: NewLease) -> Result<Begun, StoreError>;
 
     /// Records the handle so far of an intent.
     ///
     /// # Errors
-    /// [`StoreError::Superseded`] if it is no intent any more: then nothing may be minted for it.
+    /// [`StoreError::Superseded`] if it is no intent any more, or its deadline has passed: then nothing may be minted
+    /// for it. The handle is recorded all the same if the intent was given up, so that its sweep finds what it names.
     async fn record(&self, lease: LeaseId, handle: Handle) -> Result<(), StoreError>;
 
     /// The mint has landed: the intent becomes active.
     ///
     /// # Errors
     /// [`StoreError::Superseded`] if it is no intent any more, or its deadline has passed. The handle is recorded
-    /// all the same, so that the sweep finds what landed late.
+    /// all the same and its revocation is due at once, so that what landed late is removed. The same activation
+    /// repeated is no error.
     async fn activate(&self, lease: LeaseId, activation: Activation) -> Result<Lease, StoreError>;
 
     /// The mint failed: the intent is swept at once.
@@ -257,18 +282,32 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`StoreError::NotLive`] if this generation is not active.
     async fn acknowledge(&self, key: &BindingKey, generation: Generation) -> Result<(), StoreError>;
 
-    /// The workload is known to live until `until`, and uses these: each one's lease if it is active and of that
+    /// The workload is known to live until `until` (by the clock that the store was given), and uses these: each one's lease if it is active and of that
     /// generation, in the same order. Counts as acknowledgement.
     async fn in_use(&self, uses: Vec<InUse>, until: Timestamp) -> Result<Vec<Option<Lease>>, StoreError>;
 
     /// Ends the live leases (intents included) that the selector names; answers how many. Idempotent.
     async fn end(&self, selector: Selector, reason: EndReason) -> Result<usize, StoreError>;
 
-    /// Applies what time alone decides (expiry, deadlines, overlaps), then claims at most `limit` leases that are
-    /// due, each for `claim_for`: until then nobody else gets them, unless this claim is settled first.
-    async fn claim_due(&self, limit: usize, claim_for: Duration) -> Result<DueBatch, StoreError>;
+    /// [`claim_due_within`](Self::claim_due_within), without regard to generators.
+    async fn claim_due(&self, limit: usize, claim_for: Duration) -> Result<DueBatch, StoreError> {
+        let room = Room {
+            total: limit,
+            per_generator: limit,
+            busy: BTreeMap::new(),
+        };
+        self.claim_due_within(room, claim_for).await
+    }
 
-    /// A claimed lease was renewed. If it was ended meanwhile, it stays ended.
+    /// Applies what time alone decides (expiry, deadlines, overlaps), then claims leases that are due, as many as
+    /// there is room for, each for `claim_for`: until then nobody else gets them, unless this claim is settled
+    /// first. Leases of a generator without room stay as they are, and [`DueBatch::next`] does not count them.
+    async fn claim_due_within(&self, room: Room, claim_for: Duration) -> Result<DueBatch, StoreError>;
+
+    /// A claimed lease was renewed.
+    ///
+    /// # Errors
+    /// [`StoreError::ClaimLost`] if it was ended meanwhile: it stays ended.
     async fn renewed(
         &self,
         claim: Claim,
@@ -286,11 +325,14 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// whose mint may still land, stay due until then.
     async fn done(&self, claim: Claim) -> Result<(), StoreError>;
 
-    /// The claimed work failed and is due again at `at`.
+    /// The claimed work failed and is due again at `at`, by the store's time.
     async fn retry_later(&self, claim: Claim, at: Timestamp, error: &'static str) -> Result<(), StoreError>;
 
     /// The claimed work cannot succeed without a person.
     async fn dead(&self, claim: Claim, error: &'static str) -> Result<(), StoreError>;
+
+    /// Takes up a dead lease again, at once; answers whether it was dead.
+    async fn retry(&self, lease: LeaseId) -> Result<bool, StoreError>;
 
     /// The newest generation of a binding, whatever its state.
     async fn newest(&self, key: &BindingKey) -> Result<Option<Lease>, StoreError>;
