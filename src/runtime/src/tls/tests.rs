@@ -86,26 +86,29 @@ fn first_starts_at_the_same_time_agree_on_one_ca() {
 
 #[test]
 fn a_damaged_ca_is_refused_with_what_to_do_and_left_as_it_is() {
-    let other = tempdir().unwrap();
-    open_ca(other.path()).unwrap();
-    let (key, certificate) = ("PRIVATE KEY-----\n", "-----BEGIN CERTIFICATE");
-    let foreign = fs::read_to_string(other.path().join("ca-key.pem")).unwrap();
-    let foreign_certificate = foreign.split_at(foreign.find(certificate).unwrap()).1.to_owned();
+    let whole = || {
+        let directory = tempdir().unwrap();
+        open_ca(directory.path()).unwrap();
+        fs::read_to_string(directory.path().join("ca-key.pem")).unwrap()
+    };
+    // The key's section, and the certificate's.
+    let halves = |whole: &str| {
+        let (key, certificate) = whole.split_once("-----BEGIN CERTIFICATE").unwrap();
+        (key.to_owned(), format!("-----BEGIN CERTIFICATE{certificate}"))
+    };
+    let (_, foreign) = halves(&whole());
     type Damage<'a> = Box<dyn Fn(&str) -> String + 'a>;
     let damages: [(&str, Damage<'_>); 5] = [
         ("empty", Box::new(|_| String::new())),
-        ("truncated", Box::new(|good| good[..good.len() / 2].to_owned())),
         (
-            "without its certificate",
-            Box::new(|good| good[..good.find(certificate).unwrap()].to_owned()),
+            "truncated",
+            Box::new(|good| good.chars().take(good.len() / 2).collect()),
         ),
-        (
-            "without its key",
-            Box::new(|good| good[good.rfind(key).unwrap() + key.len()..].to_owned()),
-        ),
+        ("without its certificate", Box::new(|good| halves(good).0)),
+        ("without its key", Box::new(|good| halves(good).1)),
         (
             "with the certificate of another",
-            Box::new(|good| good[..good.find(certificate).unwrap()].to_owned() + &foreign_certificate),
+            Box::new(|good| halves(good).0 + &foreign),
         ),
     ];
     for (name, damage) in damages {
