@@ -66,7 +66,8 @@ impl fmt::Display for Problem {
 
 /// Why there is no catalog, or no longer one that follows its directory.
 ///
-/// An operator reads it at the start of a server: unlike the errors that travel to pods, it names files.
+/// An operator reads it at the start of a server. Unlike the errors that may travel to a pod, it names files, and
+/// so is not one of those that classify themselves (`esi_core::Classify`).
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CatalogError {

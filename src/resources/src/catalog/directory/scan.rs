@@ -77,10 +77,15 @@ fn entries(directory: &Path, reached: &mut BTreeSet<PathBuf>) -> io::Result<Vec<
     let mut entries = Vec::new();
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
-        if is_visible(&path)
-            && let Ok(metadata) = fs::metadata(&path)
-        {
-            entries.push((path, metadata.is_dir()));
+        if !is_visible(&path) {
+            continue;
+        }
+        match fs::metadata(&path) {
+            Ok(metadata) => entries.push((path, metadata.is_dir())),
+            // Gone since, or a link to nothing: there is no such file.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            // Reading it will say what is wrong.
+            Err(_) => entries.push((path, false)),
         }
     }
     Ok(entries)

@@ -86,9 +86,7 @@ fn a_marker_inside_a_block_text_of_a_document_is_text_when_it_is_indented() {
 fn a_broken_document_is_named_with_its_line_and_the_others_are_read() {
     let broken = FAKE.replace("data: {k: v}", "data:\n    k: v\n  dta: {}");
     let file = yaml(&format!("{FAKE}---\n{broken}---\n{FAKE}"));
-    insta::assert_snapshot!(shown(&file), @r#"
-    f.yaml:13: Fake demo/a: unknown field `dta`, expected one of controller, data
-    "#);
+    insta::assert_snapshot!(shown(&file), @"f.yaml:13: Fake demo/a: unknown field `dta`, expected one of controller, data");
     let whole: Vec<bool> = file
         .documents
         .iter()
@@ -306,9 +304,7 @@ spec:
     assert!(matches!(spec, GeneratorSpec::PostgreSql(spec) if spec.port == 5432));
 
     let foreign = yaml(&text.replace("namespace: p}}", "namespace: other}}"));
-    insta::assert_snapshot!(shown(&foreign), @r#"
-    f.yaml:1: PostgreSQL p/db: it names the namespace `other`; a generator reads Secrets of its own namespace only
-    "#);
+    insta::assert_snapshot!(shown(&foreign), @"f.yaml:1: PostgreSQL p/db: it names the namespace `other`; a generator reads Secrets of its own namespace only");
 }
 
 #[test]
@@ -336,9 +332,7 @@ kind: List
 metadata: {}
 ";
     let file = yaml(items);
-    insta::assert_snapshot!(shown(&file), @r#"
-    f.yaml:19: Fake demo/two: unknown field `dota`, expected one of controller, data
-    "#);
+    insta::assert_snapshot!(shown(&file), @"f.yaml:19: Fake demo/two: unknown field `dota`, expected one of controller, data");
     assert_eq!(identities(&file), ["3 Fake demo/one", "15 Fake demo/two"]);
     let Some(Object::Generator {
         spec: GeneratorSpec::Fake(spec),
@@ -368,9 +362,7 @@ fn json_is_read_with_its_lines() {
              "more": 1}}
 ]}"#,
     );
-    insta::assert_snapshot!(shown(&file), @r#"
-    f.json:7: Fake demo/b: unknown field `more`, expected one of controller, data
-    "#);
+    insta::assert_snapshot!(shown(&file), @"f.json:7: Fake demo/b: unknown field `more`, expected one of controller, data");
     assert_eq!(identities(&file), ["2 UUID demo/a", "4 Fake demo/b"]);
     insta::assert_snapshot!(shown(&json("{\n\"a\": 1,\n}")), @r#"
     f.json:3: this is not JSON: key must be a string

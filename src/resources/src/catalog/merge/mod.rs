@@ -3,6 +3,9 @@
 //! What holds when something is broken is said at [the catalog](super). In short: grants only come from what is
 //! right now; generators and secrets that are broken now come from before.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -56,10 +59,8 @@ pub(super) fn merge(previous: &Snapshot, reading: Reading, own: &[KubernetesFede
 
 /// Where an object is stated first, and whether it is stated again.
 struct Place {
-    /// For a message: `file:line`, or what the server itself brings.
-    first: String,
-    /// The first place, where it is a file's.
-    at: Option<(Arc<Path>, u64)>,
+    /// Absent where the server itself brings it.
+    first: Option<(Arc<Path>, u64)>,
     again: bool,
 }
 
@@ -73,8 +74,7 @@ fn places(files: &[ParsedFile], own: &[KubernetesFederation]) -> BTreeMap<Identi
     let mut places: BTreeMap<Identity, Place> = BTreeMap::new();
     for federation in own {
         let place = Place {
-            first: "in the server itself".to_owned(),
-            at: None,
+            first: None,
             again: false,
         };
         places.insert(Identity::Federation(federation.name.clone()), place);
@@ -85,8 +85,7 @@ fn places(files: &[ParsedFile], own: &[KubernetesFederation]) -> BTreeMap<Identi
                 .entry(document.identity.clone())
                 .and_modify(|place| place.again = true)
                 .or_insert_with(|| Place {
-                    first: format!("at {}:{}", file.path.display(), document.line),
-                    at: Some((Arc::clone(&file.path), document.line)),
+                    first: Some((Arc::clone(&file.path), document.line)),
                     again: false,
                 });
         }
@@ -96,14 +95,14 @@ fn places(files: &[ParsedFile], own: &[KubernetesFederation]) -> BTreeMap<Identi
 
 /// The problem of every place but the first, which the others name.
 fn duplicate(document: &Document, path: &Arc<Path>, place: &Place) -> Option<Problem> {
-    let here = (Arc::clone(path), document.line);
-    if place.at.as_ref() == Some(&here) {
-        return None;
-    }
-    let message = format!(
-        "it is there already {}: neither holds until one is removed",
-        place.first
-    );
+    let message = match &place.first {
+        Some((first, line)) if first == path && *line == document.line => return None,
+        Some((first, line)) => format!(
+            "it is there already at {}:{line}: neither holds until one is removed",
+            first.display()
+        ),
+        None => "the server itself brings one of this name: this one does not hold".to_owned(),
+    };
     let object = Some(document.identity.to_string());
     Some(Problem::new(path.as_ref(), Some(document.line), object, &message))
 }
