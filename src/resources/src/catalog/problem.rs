@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// Longest message, in characters: parsers quote what they read, and that may be long.
-const MAX_MESSAGE: usize = 400;
+/// Longest text of a problem, in characters: parsers quote what they read, and that may be long.
+const MAX_TEXT: usize = 400;
 
 /// One thing that is wrong, for the person who writes the manifests. Never quotes a `Secret`.
 ///
@@ -30,18 +30,22 @@ impl Problem {
         object: Option<String>,
         message: &str,
     ) -> Self {
-        // What the message quotes may be hostile: one line, escaped and cut.
-        let mut shown: String = message.chars().take(MAX_MESSAGE).flat_map(escape).collect();
-        if message.chars().nth(MAX_MESSAGE).is_some() {
-            shown.push('…');
-        }
         Self {
             file: file.into(),
             line,
-            object,
-            message: shown,
+            object: object.map(|object| shown(&object)),
+            message: shown(message),
         }
     }
+}
+
+/// What is quoted may be hostile: one line, escaped and cut.
+fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(MAX_TEXT).flat_map(escape).collect();
+    if text.chars().nth(MAX_TEXT).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 fn escape(character: char) -> impl Iterator<Item = char> {
@@ -98,7 +102,7 @@ mod tests {
 
     #[test]
     fn hostile_text_is_one_escaped_line_and_cut() {
-        let problem = Problem::new("a.yaml", None, None, &"\n".repeat(10_000));
+        let problem = Problem::new("a.yaml", None, Some("a\nb".to_owned()), &"\n".repeat(10_000));
         assert!(!problem.to_string().contains('\n'));
         assert!(problem.message.len() < 1000);
     }

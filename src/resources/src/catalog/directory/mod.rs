@@ -21,9 +21,10 @@ use std::time::Duration;
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 
+use self::limits::MAX_OBJECTS;
 use super::handle::Catalog;
 use super::merge::{Reading, merge};
 use super::problem::{CatalogError, Problem};
@@ -79,7 +80,7 @@ impl DirectoryCatalog {
         let mut files = Files::new(directory);
         let contents = files.read();
         let fingerprint = contents.fingerprint;
-        let snapshot = merge(&Snapshot::default(), contents.parse(), &own);
+        let snapshot = merge(&Snapshot::default(), contents.parse(MAX_OBJECTS), &own);
         if !snapshot.problems.is_empty() {
             return Err(CatalogError::Broken {
                 problems: snapshot.problems,
@@ -111,7 +112,7 @@ impl DirectoryWatcher {
             mut fingerprint,
         } = self;
         let changed = Arc::clone(&files.changed);
-        let mut poll = interval(POLL);
+        let mut poll = interval_at(Instant::now() + POLL, POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -162,7 +163,7 @@ impl Files {
     fn changes(&mut self, before: u64) -> Option<(u64, Reading)> {
         let contents = self.read();
         let fingerprint = contents.fingerprint;
-        (fingerprint != before).then(|| (fingerprint, contents.parse()))
+        (fingerprint != before).then(|| (fingerprint, contents.parse(MAX_OBJECTS)))
     }
 
     fn read(&mut self) -> scan::Contents {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use esi_core::SecretBytes;
 
-use super::limits::{MAX_DEPTH, MAX_DIRECTORIES, MAX_FILE_BYTES, MAX_FILES, MAX_OBJECTS, MAX_TOTAL_BYTES};
+use super::limits::{MAX_DEPTH, MAX_DIRECTORIES, MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES};
 use crate::catalog::merge::Reading;
 use crate::catalog::parse::{ParsedFile, Syntax, parse};
 use crate::catalog::problem::Problem;
@@ -88,6 +88,8 @@ fn entries(directory: &Path, reached: &mut BTreeSet<PathBuf>) -> io::Result<Vec<
             Err(_) => entries.push((path, false)),
         }
     }
+    // The order of a directory is nobody's; the same files must be found under the same paths each time.
+    entries.sort();
     Ok(entries)
 }
 
@@ -167,8 +169,8 @@ fn read(path: &Path) -> io::Result<SecretBytes> {
 }
 
 impl Contents {
-    /// Parses the files.
-    pub(super) fn parse(self) -> Reading {
+    /// Parses the files, up to `max_objects` in all.
+    pub(super) fn parse(self, max_objects: usize) -> Reading {
         let mut reading = Reading {
             files: Vec::with_capacity(self.files.len()),
             incomplete: self.incomplete,
@@ -183,8 +185,8 @@ impl Contents {
                 Err(message) => ParsedFile::unreadable(&path, message),
             };
             objects += file.documents.len();
-            if objects > MAX_OBJECTS {
-                let message = format!("at most {MAX_OBJECTS} objects are held; this file is not read");
+            if objects > max_objects {
+                let message = format!("at most {max_objects} objects are held; this file is not read");
                 reading
                     .incomplete
                     .push(Problem::new(path.as_ref(), None, None, &message));

@@ -198,19 +198,14 @@ fn more_than_the_limits_is_refused() {
     "#);
 
     let objects = Directory::new();
-    let text: String = (0..=limits::MAX_OBJECTS / 4)
-        .map(|n| fake(&format!("x{n}")) + "---\n")
-        .collect();
-    for file in 0..4 {
-        objects.write(
-            &format!("{file}.yaml"),
-            &text.replace("name: x", &format!("name: f{file}-")),
-        );
-    }
-    insta::assert_snapshot!(objects.problems(), @r#"
-    the catalog has 1 problem(s):
-      DIR/3.yaml: at most 20000 objects are held; this file is not read
-    "#);
+    objects.write("a.yaml", &format!("{}---\n{}", fake("a"), fake("b")));
+    objects.write("b.yaml", &fake("c"));
+    let reading = |most| scan::walk(objects.0.path()).read().parse(most);
+    assert_eq!(reading(3).incomplete, []);
+    assert_eq!(
+        reading(2).incomplete[0].message,
+        "at most 2 objects are held; this file is not read"
+    );
 
     let pipe = Directory::new();
     symlink("/dev/zero", pipe.path("zero.yaml")).unwrap();

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::catalog::parse::{Syntax, parse};
 use crate::generator::GeneratorSpec;
@@ -232,4 +234,65 @@ fn an_unsupported_generator_is_told_from_an_unknown_one() {
     assert!(!snapshot.unsupported(&"MFA/n/b".parse().unwrap()));
     assert!(snapshot.generator(&"MFA/n/a".parse().unwrap()).is_none());
     assert_eq!(snapshot.notices().len(), 2);
+}
+
+/// What a file of one generator and one authorization may be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum State {
+    Absent,
+    Good,
+    BrokenGenerator,
+    BrokenAuthorization,
+    Torn,
+}
+
+impl State {
+    fn text(self, name: &str) -> Option<String> {
+        let (generator, authorization) = (fake(name, "1"), authorization(name));
+        match self {
+            Self::Absent => None,
+            Self::Good => Some(generator + &authorization),
+            Self::BrokenGenerator => Some(generator.replace("{data", "{dta") + &authorization),
+            Self::BrokenAuthorization => Some(generator + &authorization.replace("subject: s", "subjekt: s")),
+            Self::Torn => Some(authorization + TORN),
+        }
+    }
+}
+
+fn states() -> impl Strategy<Value = State> {
+    prop_oneof![
+        Just(State::Absent),
+        Just(State::Good),
+        Just(State::BrokenGenerator),
+        Just(State::BrokenAuthorization),
+        Just(State::Torn),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn after_any_changes_only_what_is_right_now_grants_and_generators_outlive_breakage_only(
+        history in proptest::collection::vec((states(), states()), 1..8),
+    ) {
+        let mut snapshot = start(&[]);
+        // Whether the generator of each file holds, and whether it is stale.
+        let mut generators = [None, None];
+        for (first, second) in history {
+            let texts = [("a", first.text("a")), ("b", second.text("b"))];
+            let files: Vec<(&str, &str)> =
+                texts.iter().filter_map(|(name, text)| Some((*name, text.as_deref()?))).collect();
+            snapshot = reload(&snapshot, &files);
+            for (index, (name, state)) in [("a", first), ("b", second)].into_iter().enumerate() {
+                generators[index] = match state {
+                    State::Absent => None,
+                    State::Good | State::BrokenAuthorization => Some(false),
+                    State::BrokenGenerator | State::Torn => generators[index].map(|_| true),
+                };
+                let reference = format!("Fake/n/{name}").parse().unwrap();
+                prop_assert_eq!(snapshot.generator(&reference).map(|document| document.stale), generators[index]);
+                let granted = snapshot.authorizations().iter().any(|one| one.name.as_str() == name);
+                prop_assert_eq!(granted, matches!(state, State::Good | State::BrokenGenerator));
+            }
+        }
+    }
 }
