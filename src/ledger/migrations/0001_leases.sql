@@ -40,6 +40,7 @@ CREATE TABLE leases (
     overlap_until   INTEGER,
     end_reason      TEXT,
     ended_at        INTEGER,
+    granted         INTEGER NOT NULL DEFAULT 0,
 
     work_at         INTEGER,
     fence           INTEGER NOT NULL,

@@ -9,10 +9,13 @@
 #[cfg(test)]
 mod conformance;
 mod error;
+mod metrics;
 pub mod port;
 pub mod sqlite;
 mod state;
 mod words;
+pub mod worker;
 
 pub use error::StoreError;
+pub use metrics::Metrics;
 pub use sqlite::SqliteStore;

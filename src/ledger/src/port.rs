@@ -206,6 +206,8 @@ pub struct Due {
     pub work: Work,
     /// Since when it is due.
     pub since: Timestamp,
+    /// What the backend granted when it was issued; zero if nothing was.
+    pub granted: Duration,
     /// When the lease ended, if it has: the age of a revocation or sweep that was tried before.
     pub ended_at: Option<Timestamp>,
     /// The lease.

@@ -2,7 +2,7 @@
 
 use esi_core::Ends;
 
-use crate::port::{EndReason, State};
+use crate::port::{EndReason, State, Work};
 
 impl State {
     /// Every state.
@@ -48,6 +48,18 @@ impl State {
     #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Revoked | Self::Abandoned)
+    }
+}
+
+impl Work {
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Renew => "renew",
+            Self::Revoke => "revoke",
+            Self::Sweep => "sweep",
+        }
     }
 }
 

@@ -56,6 +56,9 @@ pub struct SqliteStore {
     /// `None` only while it is dropped.
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
+    /// The caller does the owner's work: tokio's paused time runs on while it waits for another thread.
+    #[cfg(test)]
+    inline: Option<std::sync::Mutex<owner::Owner>>,
 }
 
 impl fmt::Debug for SqliteStore {
@@ -89,7 +92,31 @@ impl SqliteStore {
             epoch,
             queue: Some(queue),
             thread: Some(thread),
+            #[cfg(test)]
+            inline: None,
         })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn open_inline(path: &Path, clock: Arc<dyn Clock>) -> Self {
+        let owner = open::open(path, clock).unwrap();
+        Self {
+            installation: owner.installation.clone(),
+            epoch: owner.epoch,
+            queue: None,
+            thread: None,
+            inline: Some(std::sync::Mutex::new(owner)),
+        }
+    }
+
+    /// As if the disk were full, or no longer.
+    #[cfg(test)]
+    pub(crate) fn refuse_writes(&self, refuse: bool) {
+        let owner = self.inline.as_ref().unwrap().lock().unwrap();
+        owner
+            .connection
+            .pragma_update(None, "query_only", refuse)
+            .unwrap();
     }
 
     /// Counts how often the ledger may have lost what its backends still have.
@@ -111,6 +138,12 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Session<'_>) -> Result<T, StoreError> + Send + 'static,
     {
+        #[cfg(test)]
+        if let Some(owner) = &self.inline {
+            let (command, answer) = Command::new(function);
+            owner.lock().unwrap().serve(&mut vec![Box::new(command)]);
+            return answer.await.unwrap();
+        }
         let stopped = || StoreError::Unavailable(Box::new(Stopped));
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
         let (command, answer) = Command::new(function);

@@ -92,13 +92,18 @@ impl Owner {
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Box<dyn Job>>) {
         let mut batch = Vec::with_capacity(MAX_BATCH);
         while queue.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
-            let failure = self.transact(&mut batch).err();
-            self.report(failure.as_ref());
-            for job in batch.drain(..) {
-                job.reply(failure.as_ref());
-            }
+            self.serve(&mut batch);
         }
         self.close();
+    }
+
+    /// One transaction for all, then the answers.
+    pub(super) fn serve(&mut self, batch: &mut Vec<Box<dyn Job>>) {
+        let failure = self.transact(batch).err();
+        self.report(failure.as_ref());
+        for job in batch.drain(..) {
+            job.reply(failure.as_ref());
+        }
     }
 
     fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Failure> {

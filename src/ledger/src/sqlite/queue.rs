@@ -85,6 +85,7 @@ impl Session<'_> {
             claim: record.claim(claim_for, now),
             work,
             since: entry.due,
+            granted: record.granted,
             ended_at: record.ended_at,
             lease: record.lease.clone(),
         });

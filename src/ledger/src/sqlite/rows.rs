@@ -18,7 +18,7 @@ macro_rules! select {
         concat!(
             "SELECT id, cluster, instance, binding, generation, owner, generator, begun_at, mint_deadline, ",
             "sweep_until, overlap, state, acknowledged, handle, ends, renewable, issued_at, expires_at, ",
-            "max_expires_at, alive_until, overlap_until, end_reason, ended_at, work_at, fence, held_at, held_until, ",
+            "max_expires_at, alive_until, overlap_until, end_reason, ended_at, granted, work_at, fence, held_at, held_until, ",
             "attempts, last_error FROM leases ",
             $rest
         )
@@ -140,6 +140,7 @@ fn read(row: &Row<'_>, installation: &InstallationId) -> Result<Record, StoreErr
         .map(|name| EndReason::parse(&name).ok_or_else(|| corrupt(reason_column, None)))
         .transpose()?;
     let ended_at = c.maybe_time()?;
+    let granted = Duration::from_millis(c.number()?);
     let work_at = c.maybe_time()?;
     let fence = c.get()?;
     let held = match (c.maybe_time()?, c.maybe_time()?) {
@@ -177,6 +178,7 @@ fn read(row: &Row<'_>, installation: &InstallationId) -> Result<Record, StoreErr
         overlap,
         overlap_until,
         ended_at,
+        granted,
         work_at,
         fence,
         held,
@@ -214,7 +216,7 @@ pub(super) fn insert(
                 ":begun_at": lease.begun_at.as_millis(),
                 ":mint_deadline": record.mint_deadline.as_millis(),
                 ":sweep_until": record.sweep_until.as_millis(),
-                ":overlap": i64::try_from(record.overlap.as_millis()).unwrap_or(i64::MAX),
+                ":overlap": millis_of(record.overlap),
                 ":state": lease.state.as_str(),
                 ":acknowledged": lease.acknowledged,
                 ":ends": ends_as_str(lease.ends),
@@ -241,7 +243,7 @@ pub(super) fn update(connection: &Connection, record: &Record, now: Timestamp) -
     let sql = "UPDATE leases SET state = :state, acknowledged = :acknowledged, handle = :handle, ends = :ends, \
                renewable = :renewable, issued_at = :issued_at, expires_at = :expires_at, \
                max_expires_at = :max_expires_at, alive_until = :alive_until, overlap_until = :overlap_until, \
-               end_reason = :end_reason, ended_at = :ended_at, work_at = :work_at, fence = :fence, \
+               end_reason = :end_reason, ended_at = :ended_at, granted = :granted, work_at = :work_at, fence = :fence, \
                held_at = :held_at, held_until = :held_until, attempts = :attempts, last_error = :last_error, \
                next_due = :next_due WHERE id = :id";
     connection
@@ -261,6 +263,7 @@ pub(super) fn update(connection: &Connection, record: &Record, now: Timestamp) -
                 ":overlap_until": millis(record.overlap_until),
                 ":end_reason": lease.end_reason.map(EndReason::as_str),
                 ":ended_at": millis(record.ended_at),
+                ":granted": millis_of(record.granted),
                 ":work_at": millis(record.work_at),
                 ":fence": record.fence,
                 ":held_at": millis(record.held.map(|held| held.at)),
@@ -277,4 +280,8 @@ pub(super) fn update(connection: &Connection, record: &Record, now: Timestamp) -
 /// A generation is counted by this store, so it stays in range; a foreign one that is not names none.
 pub(super) fn as_i64(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn millis_of(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }

@@ -71,6 +71,7 @@ impl Record {
         self.lease.ends = ends;
         self.lease.renewable = renewable;
         self.lease.issued_at = Some(now);
+        self.granted = expires_in;
         self.expire_in(expires_in, max_expires_in, now);
     }
 

@@ -22,6 +22,8 @@ pub(crate) struct Record {
     pub(crate) overlap_until: Option<Timestamp>,
     /// When it ended: from then on its revocation or sweep is due.
     pub(crate) ended_at: Option<Timestamp>,
+    /// For how long it was issued: what a renewal asks for again.
+    pub(crate) granted: Duration,
     /// When a worker is to act: renew an active lease, revoke or sweep an ended one.
     pub(crate) work_at: Option<Timestamp>,
     /// Grows with each claim, and whenever a claim is voided.
@@ -108,6 +110,7 @@ impl Record {
             overlap,
             overlap_until: None,
             ended_at: None,
+            granted: Duration::ZERO,
             work_at: None,
             fence: 0,
             held: None,
