@@ -14,6 +14,7 @@ mod error;
 mod local;
 mod port;
 mod random;
+mod vault;
 
 pub use build::{Generators, Secrets};
 pub use error::GeneratorError;

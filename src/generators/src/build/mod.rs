@@ -22,6 +22,7 @@ use thiserror::Error;
 use crate::error::GeneratorError;
 use crate::local::Local;
 use crate::port::Generator;
+use crate::vault::{self, VaultDynamicSecret};
 
 pub(crate) use context::BuildContext;
 
@@ -36,6 +37,8 @@ pub trait Secrets: Send + Sync {
 pub struct Generators {
     clock: Arc<dyn Clock>,
     checkpoint: Arc<dyn Checkpoint>,
+    /// Shared by all generators of a Vault.
+    vault: Arc<vault::Clients>,
 }
 
 #[derive(Debug, Error)]
@@ -48,7 +51,11 @@ impl Generators {
     /// With nothing kept yet. `checkpoint` is told of the steps that a crash may fall between.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, checkpoint: Arc<dyn Checkpoint>) -> Self {
-        Self { clock, checkpoint }
+        Self {
+            clock,
+            checkpoint,
+            vault: Arc::default(),
+        }
     }
 
     /// The generator that the manifest `reference` describes.
@@ -73,6 +80,9 @@ impl Generators {
             GeneratorSpec::Password(spec) => Arc::new(Local::password(spec)?),
             GeneratorSpec::Uuid(_) => Arc::new(Local::uuid()),
             GeneratorSpec::Fake(spec) => Arc::new(Local::fake(spec)),
+            GeneratorSpec::VaultDynamicSecret(spec) => {
+                Arc::new(VaultDynamicSecret::new(spec, &cx, &self.vault)?)
+            }
             _ => {
                 return Err(GeneratorError::Misconfigured {
                     field: "kind",
