@@ -1,3 +1,4 @@
 //! The harness: real servers, started by the tests, gone with them.
 
+pub mod openbao;
 pub mod process;

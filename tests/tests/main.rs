@@ -1,1 +1,3 @@
 //! All integration tests, in one binary. Each module is one capability.
+
+mod vault;

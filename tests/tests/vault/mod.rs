@@ -1,0 +1,5 @@
+//! `VaultDynamicSecret` against a real OpenBao.
+
+mod answers;
+mod life;
+mod support;
