@@ -170,7 +170,7 @@ fn a_start_lists_every_problem_and_fails() {
       DIR/b.yaml:4: Fake n/b: unknown field `dta`, expected one of controller, data
       DIR/b.yaml:6: Fake n/a: it is there already at DIR/a.yaml:1: neither holds until one is removed
       DIR/b.yaml:11: Authorization a: it is there already at DIR/a.yaml:6: neither holds until one is removed
-      DIR/c.json:1: this is not JSON: EOF while parsing an object
+      DIR/c.json:1: this JSON cannot be read: EOF while parsing an object
       DIR/d.yaml: the file is not UTF-8 text
     "#);
     assert!(DirectoryCatalog::open(&directory.path("none")).is_err());

@@ -22,13 +22,17 @@ impl Fault {
         }
     }
 
-    /// Of a text that is only checked for being JSON: serde_json's messages on syntax quote nothing.
+    /// Of JSON that is checked for its syntax alone: messages on syntax quote nothing, those on data may.
     pub(super) fn json(error: &serde_json::Error) -> Self {
         let text = error.to_string();
         let place = format!(" at line {} column {}", error.line(), error.column());
-        let message = text.strip_suffix(&place).unwrap_or(&text);
+        let message = if error.is_data() {
+            "it has another shape than it should"
+        } else {
+            text.strip_suffix(&place).unwrap_or(&text)
+        };
         let line = u64::try_from(error.line()).ok().filter(|line| *line > 0);
-        Self::new(line, &format!("this is not JSON: {message}"))
+        Self::new(line, &format!("this JSON cannot be read: {message}"))
     }
 }
 
@@ -39,6 +43,8 @@ impl Fault {
 pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
     let options = serde_saphyr::options! {
         with_snippet: false,
+        // A text that starts with `!` and has no quotes would lose its beginning.
+        reject_unsupported_tags: true,
         budget: serde_saphyr::budget! {
             max_depth: 48,
             max_aliases: 1_000,
@@ -72,6 +78,9 @@ fn fault(error: &Error) -> Fault {
         }
         Error::UnknownAnchor { .. } => {
             "an alias has no anchor in this document: put a text that starts with `*` in quotes".to_owned()
+        }
+        Error::UnsupportedTag { .. } => {
+            "there is no such tag: put a text that starts with `!` in quotes".to_owned()
         }
         Error::DuplicateMappingKey { .. } => "a key is there twice".to_owned(),
         Error::Eof { .. } => "the document ends too early".to_owned(),
