@@ -39,6 +39,15 @@ async fn until(tls: &ServerTls, fits: impl FnMut(&State) -> bool) {
     soon(state.wait_for(fits)).await.unwrap();
 }
 
+/// The same in paused time, where an hour passes at once.
+async fn eventually(tls: &ServerTls, fits: impl FnMut(&State) -> bool) {
+    let mut state = tls.state.clone();
+    tokio::time::timeout(DAY, state.wait_for(fits))
+        .await
+        .expect("it never came")
+        .unwrap();
+}
+
 // --- a CA of our own ---
 
 #[test]
@@ -210,11 +219,7 @@ async fn a_leaf_is_renewed_after_two_thirds_of_its_life_and_the_ca_stays() {
     tokio::time::sleep(DAY).await;
     assert_eq!(tls.not_after(), now() + DAY * 30);
     clock.advance(Duration::from_secs(1));
-    let mut state = tls.state.clone();
-    state
-        .wait_for(|state| state.served.not_after == now() + DAY * 50)
-        .await
-        .unwrap();
+    eventually(&tls, |state| state.served.not_after == now() + DAY * 50).await;
     assert_eq!(metrics.certificate_not_after.get(), (now() + DAY * 50).as_secs());
     assert_eq!(metrics.reloaded("ok").get(), 1);
     assert_eq!(tls.ca_pem(), ca);
@@ -336,11 +341,7 @@ async fn a_change_that_no_notification_tells_is_found_by_polling() {
     let next = SecretVolume::new(&certificate, &key);
     symlink(next.0.path(), elsewhere.path().join("next")).unwrap();
     fs::rename(elsewhere.path().join("next"), &link).unwrap();
-    let mut state = server.tls.state.clone();
-    state
-        .wait_for(|state| !Arc::ptr_eq(&state.served.config, &held))
-        .await
-        .unwrap();
+    eventually(&server.tls, |state| !Arc::ptr_eq(&state.served.config, &held)).await;
 }
 
 #[test]
