@@ -311,14 +311,19 @@ async fn the_swap_of_a_kubernetes_volume_is_followed() {
     followed.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+/// Its watch goes with it: the poll sees the return.
+#[tokio::test(start_paused = true)]
 async fn a_directory_that_is_moved_away_withdraws_and_comes_back() {
     let directory = Directory::new();
     directory.write("catalog/a.yaml", &both("a"));
     let opened = DirectoryCatalog::open(&directory.path("catalog")).unwrap();
     let followed = Followed::start(opened);
-    fs::rename(directory.path("catalog"), directory.path("away")).unwrap();
-    followed.until("a*").await;
+    let mut changes = followed.catalog.changes();
+    for (from, to, what) in [("catalog", "away", "a*"), ("away", "catalog", "a +a")] {
+        fs::rename(directory.path(from), directory.path(to)).unwrap();
+        timeout(POLL * 3, changes.changed()).await.unwrap().unwrap();
+        assert_eq!(names(&followed.catalog.current()), what);
+    }
     followed.stop().await;
 }
 
