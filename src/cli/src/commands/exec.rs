@@ -1,0 +1,34 @@
+//! `exec`: fetch, then become the command.
+
+use std::os::unix::process::CommandExt as _;
+
+use super::{GIVE_BACK_AFTER_FAILURE, runtime};
+use crate::command::CommandLine;
+use crate::config::Config;
+use crate::deliver::Delivery;
+use crate::exit::Failure;
+use crate::harden::CoreLimit;
+use crate::session::Session;
+
+/// Does not return if it succeeds: this process is then the command, with the same pid, parent, terminal and
+/// open files but our own, which are all closed on `execve`.
+///
+/// # Errors
+/// If not every plan is fulfilled, or the command cannot be started; then what was fetched is given back.
+pub(crate) fn exec(config: Config, command: &CommandLine, core_limit: &CoreLimit) -> Result<u8, Failure> {
+    let delivery = Delivery::new(config.volumes.clone(), None);
+    let runtime = runtime()?;
+    let session = runtime.block_on(async { Session::new(config) })?;
+    let failure = match runtime.block_on(session.start(&delivery)) {
+        Err(failure) => failure,
+        Ok(held) => {
+            let mut prepared = command.prepare(held.iter().flat_map(|held| &held.variables));
+            match core_limit.restore() {
+                Err(error) => Failure::system("the command cannot get its limit on core dumps back")(error),
+                Ok(()) => command.failed(prepared.exec()).into(),
+            }
+        }
+    };
+    runtime.block_on(session.give_back(GIVE_BACK_AFTER_FAILURE));
+    Err(failure)
+}

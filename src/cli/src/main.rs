@@ -1,0 +1,30 @@
+//! `esi-cli`: fetches a workload's credentials, delivers them as files and variables, and gives them back.
+//!
+//! ```text
+//!  args ──▶ config ──▶ session: transport(issue) ─▶ render ─▶ deliver ─▶ transport(acknowledge)
+//!                        │
+//!        init: ends      │  exec: becomes the command      run: keeps, rotates, revokes
+//! ```
+//!
+//! Invariants: it trusts the CA it is given and no other; a value goes nowhere but into the files and variables
+//! that a plan names; every wait ends by one deadline.
+
+mod app;
+mod args;
+mod command;
+mod commands;
+mod config;
+mod deliver;
+mod dice;
+mod exit;
+mod harden;
+mod log;
+mod session;
+mod token;
+mod transport;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(app::main())
+}

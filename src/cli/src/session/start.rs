@@ -1,0 +1,94 @@
+//! The start: everything that a plan asks for, or nothing that anybody would use.
+
+use esi_api::v1::Reason;
+use esi_core::Generation;
+use esi_render::Variable;
+use tokio::time::Instant;
+
+use super::{Binding, Fetched, Session, fetch, together};
+use crate::deliver::{DeliverError, Delivery};
+use crate::exit::Failure;
+use crate::transport::Budget;
+
+/// A delivered and acknowledged credential.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) binding: Binding,
+    pub(crate) generation: Generation,
+    pub(crate) expires_at: Option<Instant>,
+    /// For the environment of a process.
+    pub(crate) variables: Vec<Variable>,
+}
+
+impl Session {
+    /// Fetches all, then writes all, then acknowledges all: what is acknowledged outlives the next attempt by
+    /// the overlap, so nothing is until everything is in place.
+    ///
+    /// # Errors
+    /// The first failure; others may then have been fetched, and even written.
+    pub(crate) async fn start(&self, delivery: &Delivery) -> Result<Vec<Held>, Failure> {
+        let budget = Budget::of(self.deadline);
+        let fetched = together(self.bindings.iter().cloned().map(|binding| async move {
+            fetch(&binding, Reason::Start, budget)
+                .await
+                .map(|fetched| (binding, fetched))
+        }))
+        .await?;
+        for (binding, Fetched { rendered, .. }) in &fetched {
+            delivery
+                .check(&rendered.variables)
+                .map_err(|source| undelivered(binding, source))?;
+        }
+        let mut held = Vec::with_capacity(fetched.len());
+        for (binding, fetched) in fetched {
+            let Fetched {
+                rendered,
+                generation,
+                expires_at,
+            } = fetched;
+            delivery
+                .files(&binding.plan.binding, generation, &rendered.files)
+                .and_then(|()| delivery.env_file(&binding.plan.binding, &rendered.variables))
+                .map_err(|source| undelivered(&binding, source))?;
+            held.push(Held {
+                binding,
+                generation,
+                expires_at,
+                variables: rendered.variables,
+            });
+        }
+        together(held.iter().map(|held| {
+            let (binding, generation) = (held.binding.clone(), held.generation);
+            async move { acknowledge(&binding, generation, budget).await }
+        }))
+        .await?;
+        Ok(held)
+    }
+}
+
+/// Tells the server that a generation is visible.
+///
+/// # Errors
+/// If the server refuses or does not answer.
+pub(crate) async fn acknowledge(
+    binding: &Binding,
+    generation: Generation,
+    budget: Budget,
+) -> Result<(), Failure> {
+    let Binding { plan, client, .. } = binding;
+    client
+        .acknowledge(&plan.binding, generation, budget)
+        .await
+        .map_err(|source| Failure::Acknowledge {
+            binding: plan.binding.clone(),
+            server: client.server().clone(),
+            source,
+        })
+}
+
+fn undelivered(binding: &Binding, source: DeliverError) -> Failure {
+    Failure::Deliver {
+        binding: binding.plan.binding.clone(),
+        source,
+    }
+}

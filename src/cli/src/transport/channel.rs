@@ -1,0 +1,32 @@
+//! The connection to one server.
+
+use std::time::Duration;
+
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+
+use super::error::ConnectError;
+use crate::config::Server;
+
+/// The time for a TCP connection and a TLS handshake: many round trips even around the world.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How often a connection with a call under way is probed, and how long the answer may take: a connection that
+/// died silently would else hold every later call until the kernel gives it up, a quarter of an hour later.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// A channel that connects when it is first used, and again whenever it has to.
+///
+/// # Errors
+/// If the CA is not usable.
+pub(super) fn channel(server: &Server) -> Result<Channel, ConnectError> {
+    // Only the CA given: no other root is compiled in or read.
+    let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&server.ca));
+    let endpoint = Endpoint::from(server.url.clone())
+        .user_agent(concat!("esi-cli/", env!("CARGO_PKG_VERSION")))
+        .and_then(|endpoint| endpoint.tls_config(tls))
+        .map_err(ConnectError::Ca)?
+        .connect_timeout(CONNECT)
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE)
+        .tcp_nodelay(true);
+    Ok(endpoint.connect_lazy())
+}
