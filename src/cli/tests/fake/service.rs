@@ -1,0 +1,146 @@
+//! What the server answers.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use esi_api::convert::to_wire;
+use esi_api::v1;
+use esi_api::v1::federation_server::Federation;
+use tokio::time::Instant;
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response, Status, async_trait};
+use uuid::Uuid;
+
+use super::{Call, Fault, Method, State};
+
+/// As often as the client takes: a test should not wait for what it does not look at.
+const REPORT_IN: Duration = Duration::from_millis(100);
+
+const DEFAULT_TTL: Duration = Duration::from_secs(3600);
+
+pub(super) struct Service(pub(super) Arc<State>);
+
+impl Service {
+    /// Remembers the call, then lets it go on or not.
+    async fn arrive(&self, metadata: MetadataMap, call: Call) -> Result<(), Status> {
+        let authorization = metadata.get("authorization");
+        let authorization = authorization.map(|value| value.to_str().unwrap().to_owned());
+        let call = Call {
+            authorization: authorization.unwrap_or_default(),
+            ..call
+        };
+        let method = call.method;
+        let fault = self
+            .0
+            .inner
+            .lock()
+            .unwrap()
+            .faults
+            .get_mut(&method)
+            .and_then(VecDeque::pop_front);
+        self.0.calls.send_modify(|calls| calls.push(call));
+        match fault {
+            None => Ok(()),
+            Some(Fault::Refuse(status)) => Err(status),
+            Some(Fault::Hang) => std::future::pending().await,
+        }
+    }
+}
+
+fn call(method: Method, binding: &str, instance: &str) -> Call {
+    Call {
+        method,
+        binding: binding.to_owned(),
+        generation: 0,
+        request_id: String::new(),
+        rotate: false,
+        instance: instance.to_owned(),
+        authorization: String::new(),
+        at: Instant::now(),
+    }
+}
+
+#[async_trait]
+impl Federation for Service {
+    async fn issue(&self, request: Request<v1::IssueRequest>) -> Result<Response<v1::IssueResponse>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        let arrived = Call {
+            request_id: message.request_id.clone(),
+            rotate: message.reason() == v1::Reason::Rotate,
+            ..call(Method::Issue, &message.binding, &message.client_instance)
+        };
+        self.arrive(metadata, arrived).await?;
+        let ttl = message
+            .ttl
+            .map_or(DEFAULT_TTL, |ttl| Duration::try_from(ttl).unwrap());
+        let (generation, data) = self
+            .0
+            .inner
+            .lock()
+            .unwrap()
+            .mint(message.request_id, &message.binding, ttl);
+        Ok(Response::new(v1::IssueResponse {
+            data,
+            lease: Some(v1::Lease {
+                id: Uuid::new_v4().to_string(),
+                generation,
+                expires_in: Some(to_wire(ttl)),
+                renewable: true,
+                max_expires_in: None,
+                ends: v1::Ends::AtOnce.into(),
+            }),
+        }))
+    }
+
+    async fn acknowledge(
+        &self,
+        request: Request<v1::AcknowledgeRequest>,
+    ) -> Result<Response<v1::AcknowledgeResponse>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        let arrived = Call {
+            generation: message.generation,
+            ..call(Method::Acknowledge, &message.binding, &message.client_instance)
+        };
+        self.arrive(metadata, arrived).await?;
+        Ok(Response::new(v1::AcknowledgeResponse {}))
+    }
+
+    async fn revoke(
+        &self,
+        request: Request<v1::RevokeRequest>,
+    ) -> Result<Response<v1::RevokeResponse>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        let Some(v1::revoke_request::Target::Binding(binding)) = &message.target else {
+            return Err(Status::invalid_argument("target"));
+        };
+        let arrived = call(Method::Revoke, binding, &message.client_instance);
+        self.arrive(metadata, arrived).await?;
+        Ok(Response::new(v1::RevokeResponse { ended: 1 }))
+    }
+
+    async fn report(
+        &self,
+        request: Request<v1::ReportRequest>,
+    ) -> Result<Response<v1::ReportResponse>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        let bindings: Vec<&str> = message
+            .bindings
+            .iter()
+            .map(|report| report.binding.as_str())
+            .collect();
+        let arrived = call(Method::Report, &bindings.join(","), &message.client_instance);
+        self.arrive(metadata, arrived).await?;
+        let verdicts = {
+            let inner = self.0.inner.lock().unwrap();
+            bindings
+                .into_iter()
+                .map(|binding| inner.verdict(binding))
+                .collect()
+        };
+        Ok(Response::new(v1::ReportResponse {
+            verdicts,
+            report_in: Some(to_wire(REPORT_IN)),
+        }))
+    }
+}

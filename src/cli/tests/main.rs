@@ -1,0 +1,22 @@
+//! Drives the real binary against a server that keeps everything in memory.
+
+#[cfg(test)]
+mod exec;
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod init;
+#[cfg(test)]
+mod input;
+#[cfg(test)]
+mod render;
+#[cfg(test)]
+mod retry;
+#[cfg(test)]
+mod run;
+#[cfg(test)]
+mod tree;
+#[cfg(test)]
+mod trust;
+#[cfg(test)]
+mod world;
