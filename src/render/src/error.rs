@@ -190,15 +190,31 @@ pub enum TemplateProblem {
         /// What there is, as a clause.
         available: String,
     },
-    /// It calls a filter, test, function or method that does not exist.
-    #[error("uses a filter, test, function or method that does not exist: check its name")]
-    Unknown,
+    /// It applies a filter or test that is not there, or not allowed.
+    #[error("uses the {kind} `{}`, which templates do not have; they have {available}", name.escape_debug())]
+    Unknown {
+        /// `filter` or `test`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// Those there are.
+        available: String,
+    },
+    /// It uses a part of the language that could take any amount of work or memory.
+    #[error("uses {what}, which templates may not: they work on texts, numbers and `credential`")]
+    Forbidden {
+        /// Which part.
+        what: &'static str,
+    },
     /// It passes the wrong arguments, or operates on something that does not allow it.
     #[error("uses an operation or arguments that these values do not allow")]
     Operation,
     /// It would take more work or memory than one binding may.
     #[error("takes more work or memory than one binding may: make it simpler")]
     OutOfFuel,
+    /// The engine gave no answer.
+    #[error("engine could not be run")]
+    Engine,
 }
 
 fn of(key: Option<&str>) -> String {
@@ -231,11 +247,15 @@ pub(crate) fn available(credential: &Credential) -> String {
 impl Classify for RenderError {
     fn code(&self) -> Code {
         match self.fault {
-            Fault::Template {
+            Fault::TooLarge
+            | Fault::Template {
                 problem: TemplateProblem::OutOfFuel,
                 ..
-            }
-            | Fault::TooLarge => Code::ResourceExhausted,
+            } => Code::ResourceExhausted,
+            Fault::Template {
+                problem: TemplateProblem::Engine,
+                ..
+            } => Code::Internal,
             // The plan is well formed; it and the credential do not fit each other.
             _ => Code::FailedPrecondition,
         }

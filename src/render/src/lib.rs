@@ -20,6 +20,7 @@ mod error;
 mod format;
 mod names;
 mod output;
+mod stack;
 mod template;
 
 pub use error::{Fault, RenderError, Target, TemplateProblem, Trouble};

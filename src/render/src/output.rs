@@ -3,9 +3,9 @@
 use esi_core::plan::{Content, EnvOutput, EnvValue, FileOutput, Format};
 use esi_core::{Credential, Plan, SecretBytes};
 
-use crate::error::{Fault, RenderError, Target, Trouble, available};
+use crate::error::{Fault, RenderError, Target, TemplateProblem, Trouble, available};
 use crate::template::Templates;
-use crate::{MAX_RENDERED_BYTES, Rendered, RenderedFile, Variable, format};
+use crate::{MAX_RENDERED_BYTES, Rendered, RenderedFile, Variable, format, stack};
 
 /// `MAX_ARG_STRLEN` of Linux: `NAME=value` and its NUL must fit, or `execve` fails without saying for which.
 const MAX_VARIABLE_BYTES: usize = 128 * 1024;
@@ -15,6 +15,25 @@ const MAX_VARIABLE_BYTES: usize = 128 * 1024;
 /// # Errors
 /// The first output that cannot be rendered, with its place; see [`Fault`].
 pub fn render(plan: &Plan, credential: &Credential) -> Result<Rendered, RenderError> {
+    if has_template(plan) {
+        let failed = || {
+            let problem = TemplateProblem::Engine;
+            RenderError::new("templates".to_owned(), Fault::Template { line: None, problem })
+        };
+        stack::run(|| render_all(plan, credential)).unwrap_or_else(|| Err(failed()))
+    } else {
+        render_all(plan, credential)
+    }
+}
+
+fn has_template(plan: &Plan) -> bool {
+    let mut env = plan.env.iter().map(|output| &output.value);
+    let mut files = plan.files.iter().map(|output| &output.content);
+    env.any(|value| matches!(value, EnvValue::Template(_)))
+        || files.any(|content| matches!(content, Content::Template(_)))
+}
+
+fn render_all(plan: &Plan, credential: &Credential) -> Result<Rendered, RenderError> {
     let mut renderer = Renderer {
         credential,
         templates: Templates::new(credential),

@@ -1,15 +1,18 @@
 //! Templates over the keys of a credential.
 //!
 //! Templates come from pod authors and run beside other people's secrets, so the engine is given nothing but
-//! values: no includes, no macros, no file system, no `debug`; strict about what is undefined; and one budget
-//! of work and memory for all templates of a binding. Its runtime errors may quote values, so none of their
-//! text is kept: only the kind and the line.
+//! values: no includes, no macros, no functions, no file system. It is strict about what is undefined; what a
+//! template may do is decided before it runs (`scan`, `admit`); and all templates of a binding share one budget of
+//! work and memory. Its runtime errors may quote values, so none of their text is kept: only the kind and the
+//! line.
 //!
 //! In a template a key is a variable (`{{ password }}`), and `credential` is the map of all of them, for keys
 //! that are no identifiers (`{{ credential["access-key"] }}`), unless a key has that very name. What is written
 //! is what comes out: nothing is escaped unless a filter says so, and a final line feed is kept.
 
+mod admit;
 mod filters;
+mod scan;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,8 +27,7 @@ use crate::error::{Fault, Target, TemplateProblem, Trouble, available};
 /// it makes or reads, so this is about 100,000 instructions (some ten milliseconds) or 6 MiB.
 const FUEL: u64 = 100_000;
 
-/// Nested loops, conditions and calls. Enough for any template that a person reads, and far from the end of
-/// the two mebibytes of stack that a thread has.
+/// Nested loops and conditions: enough for any template that a person reads.
 const MAX_RECURSION: usize = 50;
 
 /// The name under which the whole credential is.
@@ -61,7 +63,9 @@ impl<'a> Templates<'a> {
         let credential = self.credential;
         let Engine { environment, context } = self.engine.get_or_insert_with(|| Engine::new(credential));
         environment.set_fuel(Some(self.fuel));
+        scan::scan(source, environment.syntax())?;
         let template = environment.template_from_str(source).map_err(syntax)?;
+        admit::admit(&template)?;
         let used = template.undeclared_variables(false).into_iter().collect();
         refuse_binary(credential, &used)?;
         let mut out = Buffer::new(limit);
@@ -85,10 +89,6 @@ impl<'a> Engine<'a> {
         if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
             environment.set_syntax(syntax);
         }
-        // `debug` prints every value there is; a `namespace` lets a loop nest lists without end, whose drop
-        // then recurses without end.
-        environment.remove_global("debug");
-        environment.remove_global("namespace");
         filters::add(&mut environment);
         Self {
             environment,
@@ -148,10 +148,6 @@ fn runtime(error: &Error, credential: &Credential, used: &BTreeSet<String>) -> F
         // Nothing but the buffer's limit fails a write.
         ErrorKind::WriteFailure => return Fault::TooLarge,
         ErrorKind::UndefinedError => undefined(credential, used),
-        ErrorKind::UnknownFilter
-        | ErrorKind::UnknownTest
-        | ErrorKind::UnknownFunction
-        | ErrorKind::UnknownMethod => TemplateProblem::Unknown,
         _ => TemplateProblem::Operation,
     };
     Fault::Template {
