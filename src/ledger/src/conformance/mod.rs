@@ -1,8 +1,10 @@
 //! What every store must do, as tests over any store: run by each store's own tests.
 //!
-//! `rules` states the promises to bindings one by one, `claims` those to the worker.
+//! `rules` states the promises to bindings one by one, `claims` those to the worker; `history`
+//! plays random histories and checks the promises after each step.
 
 mod claims;
+mod history;
 mod rules;
 
 use std::fmt;
@@ -14,6 +16,7 @@ use esi_core::{BindingKey, Clock, Ends, Generation, Handle, LeaseId, ManualClock
 use crate::port::{Activation, Begun, Due, InUse, Lease, NewLease, Owner, Selector, State, Store};
 
 pub(crate) use claims::run as claims;
+pub(crate) use history::run as history;
 pub(crate) use rules::run as rules;
 
 /// A ledger that can be opened again and again: what is in it outlives its store.

@@ -1,3 +1,7 @@
+//! The embedded store against the rules of every store, and its own: its file, its queue, its batches.
+
+mod disk;
+
 use std::sync::Arc;
 
 use esi_core::{Clock, ManualClock};
@@ -46,6 +50,11 @@ async fn it_keeps_the_rules() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_keeps_the_rules_of_claims() {
     conformance::claims(InFolder::new).await;
+}
+
+#[test]
+fn it_keeps_every_promise_in_any_history() {
+    conformance::history(InFolder::new);
 }
 
 #[tokio::test]
