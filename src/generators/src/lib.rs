@@ -13,6 +13,7 @@ mod build;
 mod error;
 mod local;
 mod port;
+mod postgresql;
 mod random;
 mod vault;
 

@@ -23,6 +23,7 @@ use crate::error::GeneratorError;
 use crate::local::Local;
 use crate::port::Generator;
 use crate::vault::{self, VaultDynamicSecret};
+use crate::postgresql::{self, PostgreSql};
 
 pub(crate) use context::BuildContext;
 
@@ -39,6 +40,7 @@ pub struct Generators {
     checkpoint: Arc<dyn Checkpoint>,
     /// Shared by all generators of a Vault.
     vault: Arc<vault::Clients>,
+    postgresql: Arc<postgresql::Pools>,
 }
 
 #[derive(Debug, Error)]
@@ -55,6 +57,7 @@ impl Generators {
             clock,
             checkpoint,
             vault: Arc::default(),
+            postgresql: Arc::default(),
         }
     }
 
@@ -83,6 +86,7 @@ impl Generators {
             GeneratorSpec::VaultDynamicSecret(spec) => {
                 Arc::new(VaultDynamicSecret::new(spec, &cx, &self.vault)?)
             }
+            GeneratorSpec::PostgreSql(spec) => Arc::new(PostgreSql::build(spec, &cx, &self.postgresql)?),
             _ => {
                 return Err(GeneratorError::Misconfigured {
                     field: "kind",
