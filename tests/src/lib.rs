@@ -1,4 +1,5 @@
 //! The harness: real servers, started by the tests, gone with them.
 
 pub mod openbao;
+pub mod postgres;
 pub mod process;

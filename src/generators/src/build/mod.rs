@@ -22,8 +22,8 @@ use thiserror::Error;
 use crate::error::GeneratorError;
 use crate::local::Local;
 use crate::port::Generator;
-use crate::vault::{self, VaultDynamicSecret};
 use crate::postgresql::{self, PostgreSql};
+use crate::vault::{self, VaultDynamicSecret};
 
 pub(crate) use context::BuildContext;
 

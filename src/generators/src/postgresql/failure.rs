@@ -136,6 +136,11 @@ fn unprotected(error: sqlx::Error) -> GeneratorError {
 fn by_sqlstate(code: &str, action: &'static str, error: sqlx::Error) -> GeneratorError {
     let source = Box::new(error);
     match code {
+        // An error without a code is not PostgreSQL's.
+        "" => GeneratorError::BadAnswer {
+            action,
+            problem: source,
+        },
         // Wrong password, no such admin, not allowed by pg_hba.conf; not privileged.
         "28000" | "28P01" | "42501" => GeneratorError::Refused { action, source },
         // Connection lost; a serialisation failure or a deadlock; too many connections, out of memory or disk;

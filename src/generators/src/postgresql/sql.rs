@@ -86,7 +86,7 @@ pub(super) fn create(role: &Identifier, verifier: &str, expiry: &str, user: &Use
 /// nothing. Plain SQL, since a database may be without PL/pgSQL.
 pub(super) fn close_mint(deadline: &str) -> String {
     format!(
-        "SELECT 1 / (clock_timestamp() < {}::timestamptz)::int; COMMIT",
+        "SELECT (1 / (clock_timestamp() < {}::timestamptz)::int)::text; COMMIT",
         escape_literal(deadline)
     )
 }
