@@ -1,0 +1,264 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use esi_core::{Checkpoint, NoCheckpoint, SystemClock, span};
+use esi_runtime::telemetry::{self, Format, TelemetryConfig};
+use esi_runtime::tls::TlsSource;
+
+use crate::app::{self, AppError, Config};
+use crate::dev;
+use crate::issue::IssueLimits;
+
+/// Issues every workload a credential of its own, and revokes it when the workload ends.
+#[derive(Debug, Parser)]
+#[command(name = "esi-federation", version, about, max_term_width = 100)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+    /// How the log on standard error is written.
+    #[arg(long, global = true, env = "ESI_LOG_FORMAT", value_enum, default_value_t = LogFormat::Auto)]
+    log_format: LogFormat,
+    /// What is logged, such as `info` or `esi_federation=debug,warn`. Libraries that would log secrets stay silent.
+    #[arg(long, global = true, env = "ESI_LOG", default_value = "info")]
+    log: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve.
+    Serve(Box<Serve>),
+    /// Try it: everything on loopback, in a temporary directory, with a token issuer and example generators.
+    Dev(dev::DevArgs),
+}
+
+/// Where the ledger is.
+#[derive(Debug, Clone)]
+struct LedgerPath(PathBuf);
+
+impl FromStr for LedgerPath {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some(("sqlite", path)) if !path.is_empty() => Ok(Self(PathBuf::from(path))),
+            _ => Err("write sqlite:PATH, such as sqlite:/var/lib/esi/ledger.db".to_owned()),
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    span::parse(text).map_err(|error| error.to_string())
+}
+
+#[derive(Debug, ClapArgs)]
+struct Serve {
+    /// Directory of Kubernetes manifests: generators, Authorizations, KubernetesFederations, Secrets. Reloaded on
+    /// change; a broken file fails the start.
+    #[arg(long, env = "ESI_CATALOG", value_name = "DIR")]
+    catalog: PathBuf,
+    /// The lease ledger, on a local disk: sqlite:PATH. Made if absent. Lose it and leases are lost track of.
+    #[arg(long, env = "ESI_LEDGER", value_name = "sqlite:PATH")]
+    ledger: LedgerPath,
+    /// Address to serve workloads on (TLS: gRPC).
+    #[arg(long, env = "ESI_LISTEN", value_name = "ADDR", default_value = "0.0.0.0:8443")]
+    listen: SocketAddr,
+    /// Address of /healthz, /readyz and /metrics (plain HTTP, no secrets).
+    #[arg(
+        long,
+        env = "ESI_ADMIN_LISTEN",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:9090"
+    )]
+    admin_listen: SocketAddr,
+    /// What tokens must be meant for: the audience to project them with. One per server, so that no server can
+    /// use a token at another.
+    #[arg(long, env = "ESI_AUDIENCE", value_name = "TEXT", default_value = "esi")]
+    audience: String,
+    #[command(flatten)]
+    tls: Tls,
+    #[command(flatten)]
+    limits: Limits,
+    /// How long running calls may take to end once the server is told to stop.
+    #[arg(long, env = "ESI_DRAIN", value_name = "DURATION", default_value = "25s", value_parser = duration)]
+    drain: Duration,
+}
+
+#[derive(Debug, ClapArgs)]
+struct Tls {
+    /// The server's certificate chain in PEM; reloaded on change. With --tls-key.
+    #[arg(long, env = "ESI_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its private key in PEM.
+    #[arg(long, env = "ESI_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Without certificate files: the directory of the server's own CA, made at the first start. Clients trust its
+    /// ca.pem. Default: `tls` beside the ledger.
+    #[arg(long, env = "ESI_TLS_DIR", value_name = "DIR", conflicts_with = "tls_cert")]
+    tls_dir: Option<PathBuf>,
+    /// A DNS name or address that clients use for this server, for the certificate of the own CA. Repeatable.
+    #[arg(long = "tls-name", env = "ESI_TLS_NAMES", value_name = "NAME", value_delimiter = ',', default_values_t = ["localhost".to_owned(), "127.0.0.1".to_owned()])]
+    tls_names: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+struct Limits {
+    /// Time to live of a credential where the plan asks for none.
+    #[arg(long, env = "ESI_DEFAULT_TTL", value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    default_ttl: Duration,
+    /// Longest time to live, whatever an Authorization grants.
+    #[arg(long, env = "ESI_MAX_TTL", value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    max_ttl: Duration,
+    /// How long a backend may take to mint.
+    #[arg(long, env = "ESI_MINT_TIMEOUT", value_name = "DURATION", default_value = "20s", value_parser = duration)]
+    mint_timeout: Duration,
+    /// How long the credential before lives on once a workload shows the next one.
+    #[arg(long, env = "ESI_OVERLAP", value_name = "DURATION", default_value = "1m", value_parser = duration)]
+    overlap: Duration,
+}
+
+impl Args {
+    /// Runs the command to its end.
+    ///
+    /// # Errors
+    /// What ended it.
+    pub fn run(self) -> Result<(), AppError> {
+        self.run_with(Arc::new(NoCheckpoint))
+    }
+
+    /// The same, with an ear for the named steps.
+    ///
+    /// # Errors
+    /// What ended it.
+    pub fn run_with(self, checkpoint: Arc<dyn Checkpoint>) -> Result<(), AppError> {
+        let Self {
+            command,
+            log_format,
+            log,
+        } = self;
+        let format = match log_format {
+            LogFormat::Auto => Format::detect(),
+            LogFormat::Json => Format::Json,
+            LogFormat::Text => Format::Text,
+        };
+        telemetry::init(&TelemetryConfig { format, filter: log })?;
+        esi_runtime::crypto::install()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(AppError::Runtime)?;
+        runtime.block_on(async {
+            match command {
+                Command::Serve(serve) => app::build(serve.config(checkpoint)).await?.until_stopped().await,
+                Command::Dev(dev) => dev::run(dev).await,
+            }
+        })
+    }
+}
+
+impl Serve {
+    fn config(self, checkpoint: Arc<dyn Checkpoint>) -> Config {
+        let Self {
+            catalog,
+            ledger: LedgerPath(ledger),
+            listen,
+            admin_listen,
+            audience,
+            tls,
+            limits,
+            drain,
+        } = self;
+        let Tls {
+            tls_cert,
+            tls_key,
+            tls_dir,
+            tls_names,
+        } = tls;
+        let Limits {
+            default_ttl,
+            max_ttl,
+            mint_timeout,
+            overlap,
+        } = limits;
+        let tls = match (tls_cert, tls_key) {
+            (Some(certificate), Some(key)) => TlsSource::Files { certificate, key },
+            _ => TlsSource::OwnCa {
+                directory: tls_dir.unwrap_or_else(|| ledger.with_file_name("tls")),
+                names: tls_names,
+            },
+        };
+        let limits = IssueLimits {
+            default_ttl,
+            max_ttl,
+            mint_within: mint_timeout,
+            overlap,
+            ..IssueLimits::default()
+        };
+        Config {
+            catalog,
+            ledger,
+            listen,
+            admin_listen,
+            audience,
+            tls,
+            limits,
+            drain,
+            clock: Arc::new(SystemClock),
+            checkpoint,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_ledger_that_is_not_sqlite_is_refused_with_what_to_write() {
+        let line = ["esi-federation", "serve", "--catalog", "c", "--ledger", "redis:x"];
+        let error = Args::try_parse_from(line).unwrap_err().to_string();
+        assert!(error.contains("sqlite:PATH"), "{error}");
+    }
+
+    #[test]
+    fn a_certificate_without_its_key_is_refused() {
+        let line = [
+            "esi-federation",
+            "serve",
+            "--catalog",
+            "c",
+            "--ledger",
+            "sqlite:l",
+            "--tls-cert",
+            "c.pem",
+        ];
+        assert!(
+            Args::try_parse_from(line)
+                .unwrap_err()
+                .to_string()
+                .contains("--tls-key")
+        );
+    }
+}

@@ -1,0 +1,142 @@
+//! Messages to requests and back.
+
+use esi_api::convert::{FieldError, SourceField, credential_to_wire, from_wire, to_wire};
+use esi_api::v1;
+use esi_core::names::{BindingName, ClientInstance, GeneratorRef};
+use esi_core::plan::{Source, limits};
+use esi_core::{Classify, Clock, Code, Generation, RequestId, Retry, SecretBytes};
+use esi_resources::generator::kind::normalise;
+use thiserror::Error;
+use tonic::metadata::MetadataMap;
+
+use crate::authenticate::AuthenticateError;
+use crate::issue::Issued;
+use crate::report::{REPORT_EVERY, Verdict};
+
+/// A source that this version does not serve.
+#[derive(Debug, Error)]
+#[error("secret: this server does not serve static secrets of stores; name a generator")]
+pub(super) struct StoresNotServed;
+
+impl Classify for StoresNotServed {
+    fn code(&self) -> Code {
+        Code::Unimplemented
+    }
+
+    fn retry(&self) -> Retry {
+        Retry::Never
+    }
+
+    fn kind(&self) -> &'static str {
+        "stores_not_served"
+    }
+}
+
+/// The bearer token of a call (RFC 6750 §2.1).
+pub(super) fn bearer(metadata: &MetadataMap) -> Result<SecretBytes, AuthenticateError> {
+    let value = metadata.get("authorization").ok_or(AuthenticateError::Missing)?;
+    let text = value.to_str().map_err(|_source| AuthenticateError::Missing)?;
+    let (scheme, token) = text.split_once(' ').ok_or(AuthenticateError::Missing)?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        Ok(SecretBytes::from(token.trim()))
+    } else {
+        Err(AuthenticateError::Missing)
+    }
+}
+
+pub(super) fn client_instance(text: &str) -> Result<Option<ClientInstance>, FieldError> {
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        text.parse()
+            .map(Some)
+            .map_err(FieldError::name("client_instance"))
+    }
+}
+
+pub(super) fn binding(text: &str) -> Result<BindingName, FieldError> {
+    text.parse().map_err(FieldError::name("binding"))
+}
+
+pub(super) fn generation(number: u64) -> Result<Generation, FieldError> {
+    if number == 0 {
+        Err(FieldError::new("generation", "generations are counted from 1"))
+    } else {
+        Ok(Generation::new(number))
+    }
+}
+
+/// The fields of an issue that do not depend on who asks.
+pub(super) struct IssueFields {
+    pub(super) source: Source,
+    pub(super) binding: BindingName,
+    pub(super) request_id: RequestId,
+    pub(super) ttl: Option<std::time::Duration>,
+    pub(super) client: Option<ClientInstance>,
+}
+
+pub(super) fn issue_fields(message: v1::IssueRequest) -> Result<IssueFields, FieldError> {
+    let v1::IssueRequest {
+        source,
+        binding,
+        request_id,
+        reason: _,
+        ttl,
+        client_instance,
+    } = message;
+    let source = source.ok_or_else(|| FieldError::new("source", "name a generator"))?;
+    let SourceField(source) = source.try_into()?;
+    let ttl = ttl.map(|ttl| from_wire("ttl", ttl)).transpose()?;
+    if ttl.is_some_and(|ttl| !(limits::MIN_TTL..=limits::MAX_TTL).contains(&ttl)) {
+        return Err(FieldError::new("ttl", "ask for 1s to 2160h"));
+    }
+    Ok(IssueFields {
+        source,
+        binding: self::binding(&binding)?,
+        request_id: request_id.parse().map_err(FieldError::name("request_id"))?,
+        ttl,
+        client: self::client_instance(&client_instance)?,
+    })
+}
+
+pub(super) fn generator(source: Source) -> Result<GeneratorRef, StoresNotServed> {
+    match source {
+        Source::Generator(reference) => Ok(normalise(reference)),
+        Source::Secret(_) => Err(StoresNotServed),
+    }
+}
+
+pub(super) fn issue_response(issued: Issued, clock: &dyn Clock) -> v1::IssueResponse {
+    let Issued { credential, lease } = issued;
+    let now = clock.now();
+    let lease = v1::Lease {
+        id: lease.intent.lease.to_string(),
+        generation: lease.generation.number(),
+        expires_in: lease.expires_at.map(|at| to_wire(at.since(now))),
+        renewable: lease.renewable,
+        max_expires_in: lease.max_expires_at.map(|at| to_wire(at.since(now))),
+        ends: v1::Ends::from(lease.ends).into(),
+    };
+    v1::IssueResponse {
+        data: credential_to_wire(credential),
+        lease: Some(lease),
+    }
+}
+
+pub(super) fn report_response(bindings: Vec<String>, verdicts: Vec<Verdict>) -> v1::ReportResponse {
+    let verdicts = bindings.into_iter().zip(verdicts).map(|(binding, verdict)| {
+        let (action, expires_in) = match verdict {
+            Verdict::Keep(left) => (v1::Action::Keep, Some(to_wire(left))),
+            Verdict::Rotate => (v1::Action::Rotate, None),
+        };
+        v1::BindingVerdict {
+            binding,
+            action: action.into(),
+            expires_in,
+        }
+    });
+    v1::ReportResponse {
+        verdicts: verdicts.collect(),
+        report_in: Some(to_wire(REPORT_EVERY)),
+    }
+}

@@ -1,0 +1,21 @@
+//! The federation server: the one who decides, mints and revokes.
+//!
+//! ```text
+//!  grpc ──▶ authenticate ──▶ authorise ──▶ issue ──▶ ledger + generators ──▶ grpc
+//!                                        report, revoke ──▶ ledger
+//!                                        worker (ledger) ──▶ renewals, revocations at the generators
+//! ```
+//!
+//! One straight line; no step calls back up, and nothing else mints.
+
+pub mod app;
+pub mod args;
+pub mod authenticate;
+pub mod authorise;
+pub mod backends;
+pub mod dev;
+pub mod grpc;
+pub mod issue;
+pub mod metrics;
+pub mod report;
+mod worker;
