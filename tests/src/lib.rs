@@ -1,5 +1,7 @@
 //! The harness: real servers, started by the tests, gone with them.
 
+pub mod federation;
+pub mod issuer;
 pub mod openbao;
 pub mod postgres;
 pub mod process;
