@@ -1,0 +1,45 @@
+# The commands of this project. `make demo` and `make test` install what they need (as root, with apt-get), are
+# quiet when all is well, and quick the second time.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench needs cli clean
+
+# Outside the checkout, so that a fresh clone builds only what changed.
+export XDG_CACHE_HOME ?= $(HOME)/.cache
+export CARGO_TARGET_DIR ?= $(XDG_CACHE_HOME)/esi/target
+CLI_TARGET := x86_64-unknown-linux-gnu
+export ESI_CLI_STATIC := $(CARGO_TARGET_DIR)/$(CLI_TARGET)/cli/esi-cli
+
+help: ## List the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+demo: needs ## Mint a PostgreSQL user, use it, see it go
+	@cargo build --quiet --bins -p esi-federation -p esi-cli
+	@cargo run --quiet -p esi-tests --bin demo
+
+test: needs lint cli ## Run every check
+	@cargo build --quiet --workspace --bins
+	@cargo test --quiet --workspace
+
+lint: ## Formatting, lints, supply chain
+	@cargo fmt --all --check
+	@cargo clippy --quiet --workspace --all-targets -- -D warnings
+	@tests/supply-chain
+
+bench: needs cli ## Print the figures of the budgets
+	@cargo build --quiet --release --bins -p esi-federation
+	@cargo run --quiet --release -p esi-tests --bin bench
+
+cli: ## Build the static esi-cli, as it runs in pods
+	@RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no" \
+	 CFLAGS_x86_64_unknown_linux_gnu="-fno-asynchronous-unwind-tables -fno-unwind-tables" \
+	 cargo build --quiet --profile cli --target $(CLI_TARGET) -p esi-cli
+
+needs: ## Install what tests and demo need
+	@tests/needs
+
+clean: ## Remove what was built
+	@cargo clean
