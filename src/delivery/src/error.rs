@@ -152,3 +152,49 @@ impl Classify for DeliveryError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(errno: Errno) -> DeliveryError {
+        Load { bytes: 10, files: 2 }.failed("write a file", errno)
+    }
+
+    #[test]
+    fn each_answer_of_the_system_has_a_meaning_and_says_what_to_do() {
+        for (errno, kind, code, retry) in [
+            (
+                Errno::NOSYS,
+                "delivery_kernel_too_old",
+                Code::Unimplemented,
+                Retry::Never,
+            ),
+            (
+                Errno::NOSPC,
+                "delivery_volume_full",
+                Code::ResourceExhausted,
+                Retry::Backoff,
+            ),
+            (
+                Errno::DQUOT,
+                "delivery_volume_full",
+                Code::ResourceExhausted,
+                Retry::Backoff,
+            ),
+            (
+                Errno::ROFS,
+                "delivery_denied",
+                Code::FailedPrecondition,
+                Retry::Never,
+            ),
+            (Errno::XDEV, "delivery_disturbed", Code::Aborted, Retry::Backoff),
+            (Errno::IO, "delivery_io", Code::Unavailable, Retry::Backoff),
+        ] {
+            let error = of(errno);
+            assert_eq!((error.kind(), error.code(), error.retry()), (kind, code, retry));
+        }
+        assert!(of(Errno::NOSYS).to_string().contains("Linux 5.6"));
+        assert!(of(Errno::NOSPC).to_string().contains("10 bytes in 2 files"));
+    }
+}
