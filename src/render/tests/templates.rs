@@ -11,6 +11,7 @@ mod support;
 
 use esi_core::{Classify as _, Code, chain};
 use esi_render::{Fault, TemplateProblem};
+use proptest::prelude::*;
 use serde_json::json;
 use support::{credential, file, plan, template};
 
@@ -400,4 +401,46 @@ fn a_key_that_the_credential_lacks_is_named_with_those_it_has() {
         error.to_string(),
         "files[0] `out`: the credential has no key `pasword`; it has `password`, `username`"
     );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
+
+    #[test]
+    fn any_template_ends_in_an_output_or_an_error_without_a_value(
+        parts in proptest::collection::vec(prop_oneof![
+            Just("{{ "), Just(" }}"), Just("{% "), Just(" %}"), Just("password"), Just("credential"), Just("user"),
+            Just(" ~ "), Just(" + "), Just(" * "), Just(" ** "), Just(" | "), Just(" is "), Just(" not "), Just("-"),
+            Just("("), Just(")"), Just("["), Just("]"), Just("{"), Just("}"), Just(","), Just("'x'"), Just("999999"),
+            Just("for a in "), Just("endfor"), Just("set a = "), Just("if "), Just("endif"), Just("else"), Just("a"),
+            Just("indent"), Just("replace"), Just("tojson"), Just("urlencode"), Just("int"), Just("."), Just("loop"),
+        ], 0..40),
+    ) {
+        let values = credential(&[("user", b"app"), ("password", CANARY.as_bytes())]);
+        if let Err(error) = file(json!({"template": parts.concat()}), &values) {
+            let text = format!("{} {error:?}", chain(&error));
+            prop_assert!(!text.contains("hunter2"), "{}", text);
+        }
+    }
+
+    #[test]
+    fn any_expression_of_any_shape_ends(
+        parts in proptest::collection::vec(prop_oneof![
+            Just("password"), Just("credential"), Just("user"), Just("7"), Just("(user ~ 'x')"), Just("loop"),
+        ], 1..12),
+        operators in proptest::collection::vec(prop_oneof![
+            Just(" ~ "), Just(" + "), Just(" * "), Just(" - "), Just(" in "), Just(" == "), Just(" | replace('a', user) ~ "),
+            Just(" | length * "), Just(" | tojson ~ "), Just(" | indent(9) + "), Just(" < "), Just(" and "), Just(" or "),
+        ], 12),
+        wrap in prop_oneof![Just("{% for c in password %}"), Just("{% if user %}"), Just("{% set a = user %}")],
+    ) {
+        let values = credential(&[("user", b"app"), ("password", CANARY.as_bytes())]);
+        let expression: String = parts.iter().zip(&operators).flat_map(|(part, operator)| [*part, *operator]).collect();
+        let end = if wrap.contains("for") { "{% endfor %}" } else if wrap.contains("if") { "{% endif %}" } else { "" };
+        let source = format!("{wrap}{{{{ {expression}user }}}}{end}");
+        if let Err(error) = file(json!({"template": source}), &values) {
+            let text = format!("{} {error:?}", chain(&error));
+            prop_assert!(!text.contains("hunter2"), "{}", text);
+        }
+    }
 }
