@@ -19,5 +19,8 @@ mod record;
 mod settle;
 mod time;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use life::supersede;
 pub(crate) use record::{Held, Record, Refusal};
