@@ -25,7 +25,7 @@ pub(crate) enum DeliverError {
         #[source]
         source: DeliveryError,
     },
-    #[error("the directory {path} cannot be made")]
+    #[error("the directory {path} cannot be made: name another place with --volumes (ESI_VOLUMES)")]
     Make {
         path: String,
         #[source]

@@ -28,6 +28,24 @@ async fn a_signal_that_ends_the_command_is_seen_as_such() {
 }
 
 #[tokio::test]
+async fn the_command_has_the_signals_of_a_fresh_process() {
+    let world = World::new().await;
+    // This program ignores SIGPIPE, as every Rust program does; what it starts must not.
+    let finished = world
+        .cli("exec", ONE_VARIABLE)
+        .args(&["--", "sh", "-c", "kill -PIPE $$"])
+        .finish()
+        .await;
+    assert_eq!(finished.signal, Some(13), "{finished:?}");
+    let finished = world
+        .cli("run", ONE_VARIABLE)
+        .args(&["--", "sh", "-c", "kill -PIPE $$"])
+        .finish()
+        .await;
+    finished.ended_with(128 + 13, &world);
+}
+
+#[tokio::test]
 async fn arguments_arrive_byte_for_byte() {
     let world = World::new().await;
     let hard: [&[u8]; 6] = [

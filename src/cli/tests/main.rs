@@ -1,6 +1,8 @@
 //! Drives the real binary against a server that keeps everything in memory.
 
 #[cfg(test)]
+mod cost;
+#[cfg(test)]
 mod exec;
 #[cfg(test)]
 mod fake;

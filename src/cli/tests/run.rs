@@ -1,3 +1,5 @@
+use std::io::Write as _;
+
 use rustix::process::Signal;
 use tonic::Code;
 
@@ -57,6 +59,24 @@ async fn signals_are_passed_on_and_the_commands_code_comes_back() {
         assert_eq!(running.line().await, format!("got {name}"));
     }
     running.finish().await.ended_with(3, &world);
+    assert_eq!(world.fake.calls_of(Method::Revoke).len(), 1);
+}
+
+#[tokio::test]
+async fn what_the_terminal_sends_to_both_arrives_once() {
+    const CONTROL_C: &[u8] = b"\x03";
+    let world = World::new().await;
+    let cli = world.cli("run", ONE_VARIABLE).args(&["--", "sh", "-c", LISTENER]);
+    let (mut running, mut keyboard) = cli.start_on_terminal();
+    assert_eq!(running.line().await, "ready");
+    keyboard.write_all(CONTROL_C).unwrap();
+    assert_eq!(running.line().await, "got INT");
+    // Heard after INT: had that been passed on, it would come first.
+    running.signal(Signal::USR1);
+    assert_eq!(running.line().await, "got USR1");
+    keyboard.write_all(b"end\n").unwrap();
+    assert_eq!(running.line().await, "heard end");
+    running.finish().await.ended_with(0, &world);
     assert_eq!(world.fake.calls_of(Method::Revoke).len(), 1);
 }
 
@@ -239,6 +259,23 @@ async fn reports_name_what_is_held_and_an_outage_is_told_once_with_its_end() {
         .said(&["server `default` takes no report", "as the test said"]);
     finished.said(&["server `default` takes reports again"]);
     assert_eq!(finished.stderr.matches("takes no report").count(), 1);
+}
+
+#[tokio::test]
+async fn its_own_memory_is_kept_out_of_core_dumps() {
+    let world = World::new().await;
+    let script = "grep 'Max core file size' /proc/$PPID/limits";
+    let finished = world
+        .cli("run", ONE_VARIABLE)
+        .args(&["--", "sh", "-c", script])
+        .finish()
+        .await;
+    let limits: Vec<&str> = finished
+        .ended_with(0, &world)
+        .stdout()
+        .split_whitespace()
+        .collect();
+    assert_eq!(limits[..5], ["Max", "core", "file", "size", "0"]);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
@@ -142,6 +143,19 @@ impl Cli {
         self
     }
 
+    /// Another build of the binary, if there is one.
+    pub(crate) fn by(mut self, binary: Option<&Path>) -> Self {
+        let original = self.command.as_std();
+        let mut command = Command::new(binary.unwrap_or(Path::new(original.get_program())));
+        command.args(original.get_args()).env_clear();
+        for (name, value) in original.get_envs() {
+            command.env(name, value.unwrap());
+        }
+        command.current_dir(original.get_current_dir().unwrap());
+        self.command = command;
+        self
+    }
+
     /// The binary started by a shell that runs `prelude` first.
     pub(crate) fn after(mut self, prelude: &str) -> Self {
         let original = self.command.as_std();
@@ -159,9 +173,39 @@ impl Cli {
         self
     }
 
-    pub(crate) fn start(mut self) -> Running {
+    /// Starts it as the leader of a session with a terminal, whose other end is returned.
+    pub(crate) fn start_on_terminal(mut self) -> (Running, std::fs::File) {
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&ours).unwrap();
+        unlockpt(&ours).unwrap();
+        let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+        let theirs = std::fs::File::options()
+            .read(true)
+            .write(true)
+            .open(name)
+            .unwrap();
+        let original = self.command.as_std();
+        let mut leader = Command::new("setsid");
+        leader
+            .arg("--ctty")
+            .arg(original.get_program())
+            .args(original.get_args())
+            .env_clear();
+        for (name, value) in original.get_envs() {
+            leader.env(name, value.unwrap());
+        }
+        leader.current_dir(original.get_current_dir().unwrap());
+        self.command = leader;
+        (self.start_with(theirs.into()), ours.into())
+    }
+
+    pub(crate) fn start(self) -> Running {
+        self.start_with(Stdio::piped())
+    }
+
+    fn start_with(mut self, stdin: Stdio) -> Running {
         self.command
-            .stdin(Stdio::piped())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);

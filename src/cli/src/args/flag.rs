@@ -192,7 +192,7 @@ impl Flag {
                 "generator",
                 "KIND/NAMESPACE/NAME",
                 MANUAL,
-                "states one plan in place of --plans, with the five flags that follow",
+                "states one plan in place of --plans, with the four flags that follow",
             ),
             Self::Env => many(
                 "env",

@@ -1,6 +1,6 @@
 //! `init`: fetch everything into the pod's volumes and env files, then end.
 
-use super::runtime;
+use super::block_on;
 use crate::config::Config;
 use crate::deliver::Delivery;
 use crate::exit::{Exit, Failure};
@@ -13,6 +13,6 @@ use crate::session::Session;
 /// If not every plan is fulfilled.
 pub(crate) fn init(config: Config) -> Result<u8, Failure> {
     let delivery = Delivery::new(config.volumes.clone(), Some(config.env_dir.clone()));
-    runtime()?.block_on(async { Session::new(config)?.start(&delivery).await })?;
+    block_on(|runtime| runtime.block_on(async { Session::new(config)?.start(&delivery).await }))?;
     Ok(Exit::Done.code())
 }

@@ -19,10 +19,17 @@ use crate::exit::Failure;
 /// How long a start that failed may still take to give back what it got. Its time to live ends the rest.
 const GIVE_BACK_AFTER_FAILURE: Duration = Duration::from_secs(2);
 
-/// One thread: there is little to do, and every thread costs memory and start time.
-fn runtime() -> Result<Runtime, Failure> {
-    Builder::new_current_thread()
+/// Runs `work`, with one thread: there is little to do, and every thread costs memory and start time.
+///
+/// # Errors
+/// Those of `work`, or if the system has no means to wait for events.
+fn block_on<T>(work: impl FnOnce(&Runtime) -> Result<T, Failure>) -> Result<T, Failure> {
+    let runtime = Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(Failure::system("the runtime cannot be started"))
+        .map_err(Failure::system("the runtime cannot be started"))?;
+    let result = work(&runtime);
+    // A look-up of a host's name may hang in a thread of its own, long after the deadline: nobody waits for it.
+    runtime.shutdown_background();
+    result
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Binding;
 use crate::exit::Failure;
-use crate::transport::{Budget, CallError, Issued};
+use crate::transport::{Budget, Issued};
 
 /// Rendered, and not yet delivered.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(crate) async fn fetch(binding: &Binding, reason: Reason, budget: Budget) -> 
         expires_in,
     } = client.issue(plan, reason, budget).await.map_err(|source| {
         // A refusal of the very first issue leaves nothing behind.
-        if reason == Reason::Start && matches!(source, CallError::Refused(_)) {
+        if reason == Reason::Start && source.did_nothing() {
             live.with(|live| live.remove(&plan.binding));
         }
         Failure::Issue {

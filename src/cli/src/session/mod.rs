@@ -61,7 +61,7 @@ impl Session {
     /// Nothing is sent yet.
     ///
     /// # Errors
-    /// If a server's CA is not usable.
+    /// If a server's host or CA is not usable.
     pub(crate) fn new(config: Config) -> Result<Self, Failure> {
         let Config {
             plans,

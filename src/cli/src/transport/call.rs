@@ -69,7 +69,12 @@ where
             error.retry(),
         ) {
             (Next::Wait(wait), _) => sleep(wait).await,
-            (Next::Refused, _) => return Err(CallError::Refused(error)),
+            (Next::Refused, _) => {
+                return Err(CallError::Refused {
+                    attempts: failures,
+                    last: error,
+                });
+            }
             (Next::OutOfTime, Retry::After(asked)) => {
                 return Err(CallError::AskedToWait {
                     asked: span::format(asked),
@@ -158,7 +163,7 @@ mod tests {
         })
         .await
         .unwrap_err();
-        assert!(matches!(error, CallError::Refused(_)));
+        assert!(matches!(error, CallError::Refused { attempts: 1, .. }));
         assert_eq!(attempts.get(), 1);
     }
 

@@ -67,7 +67,7 @@ impl Client {
     /// Connects when it is first used.
     ///
     /// # Errors
-    /// If the server's CA is not usable.
+    /// If its host or its CA is not usable.
     pub(crate) fn new(server: &Server, instance: ClientInstance) -> Result<Self, ConnectError> {
         let grpc = FederationClient::new(channel(server)?)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)

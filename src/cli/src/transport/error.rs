@@ -13,8 +13,8 @@ use crate::token::TokenError;
 /// Why a server cannot be used at all.
 #[derive(Debug, Error)]
 pub(crate) enum ConnectError {
-    #[error("its CA is not usable")]
-    Ca(#[source] tonic::transport::Error),
+    #[error("its url's host or its CA is not usable")]
+    Tls(#[source] tonic::transport::Error),
 }
 
 /// Why one attempt failed.
@@ -133,7 +133,11 @@ fn layers(status: &tonic::Status) -> impl Iterator<Item = &(dyn Error + 'static)
 #[derive(Debug, Error)]
 pub(crate) enum CallError {
     #[error("refused")]
-    Refused(#[source] AttemptError),
+    Refused {
+        attempts: u32,
+        #[source]
+        last: AttemptError,
+    },
     #[error("the deadline was reached after {attempts} attempts")]
     OutOfTime {
         attempts: u32,
@@ -149,9 +153,21 @@ pub(crate) enum CallError {
 }
 
 impl CallError {
+    /// Whether the server certainly did nothing: the one attempt there was did not reach it, or it said no. An
+    /// answer that was lost or not understood is no such thing.
+    pub(crate) fn did_nothing(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused {
+                attempts: 1,
+                last: AttemptError::Token(_) | AttemptError::Certificate(_) | AttemptError::Status { .. },
+            }
+        )
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Refused(error) => error.exit(),
+            Self::Refused { last, .. } => last.exit(),
             Self::OutOfTime { .. } | Self::AskedToWait { .. } => Exit::Unavailable,
         }
     }
@@ -160,4 +176,24 @@ impl CallError {
 /// A code as gRPC writes it, without the sentence that tonic's `Display` makes of it.
 fn name(code: Code) -> String {
     format!("{code:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(attempts: u32, last: AttemptError) -> CallError {
+        CallError::Refused { attempts, last }
+    }
+
+    #[test]
+    fn only_a_plain_refusal_leaves_nothing_behind() {
+        let status = || tonic::Status::permission_denied("").into();
+        assert!(refused(1, status()).did_nothing());
+        // The attempts before may have been answered, and the answers lost.
+        assert!(!refused(2, status()).did_nothing());
+        assert!(!refused(1, AttemptError::Answer(AnswerError::NoLease)).did_nothing());
+        let last = Some(AttemptError::NoAnswer);
+        assert!(!CallError::OutOfTime { attempts: 1, last }.did_nothing());
+    }
 }

@@ -16,7 +16,7 @@ mod terminal;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{GIVE_BACK_AFTER_FAILURE, runtime};
+use super::{GIVE_BACK_AFTER_FAILURE, block_on};
 use crate::command::CommandLine;
 use crate::config::Config;
 use crate::deliver::Delivery;
@@ -34,11 +34,7 @@ const GIVE_BACK: Duration = Duration::from_secs(10);
 /// # Errors
 /// If not every plan is fulfilled, or the command cannot be started.
 pub(crate) fn run(config: Config, command: &CommandLine, core_limit: &CoreLimit) -> Result<u8, Failure> {
-    let runtime = runtime()?;
-    let code = runtime.block_on(from_start_to_end(config, command, core_limit));
-    // A look-up of a name may hang in its thread; nobody waits for it.
-    runtime.shutdown_background();
-    code
+    block_on(|runtime| runtime.block_on(from_start_to_end(config, command, core_limit)))
 }
 
 async fn from_start_to_end(
