@@ -148,3 +148,82 @@ pub(crate) fn is_random_suffix(text: &str) -> bool {
             .bytes()
             .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// A directory beside `outside`, with links to it.
+    fn beside_outside() -> (tempfile::TempDir, Directory) {
+        let root = tempfile::tempdir().unwrap();
+        let volume = root.path().join("volume");
+        std::fs::create_dir_all(root.path().join("outside/in")).unwrap();
+        std::fs::create_dir(&volume).unwrap();
+        std::fs::write(root.path().join("outside/precious"), "precious").unwrap();
+        symlink("../outside", volume.join("relative")).unwrap();
+        symlink(root.path().join("outside"), volume.join("absolute")).unwrap();
+        symlink("/proc/self/cwd", volume.join("magic")).unwrap();
+        let directory = Directory::open(&volume).unwrap();
+        (root, directory)
+    }
+
+    #[test]
+    fn a_link_is_not_entered_and_the_parent_is_not_reached() {
+        let (_root, directory) = beside_outside();
+        for name in [
+            "relative",
+            "absolute",
+            "magic",
+            "relative/in",
+            "..",
+            "../outside",
+            "/",
+        ] {
+            let error = directory.child(name).unwrap_err();
+            assert!(
+                matches!(error, Errno::LOOP | Errno::XDEV | Errno::NOTDIR),
+                "{name}: {error}"
+            );
+            assert!(directory.check_child(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_not_made_through_a_link_or_above() {
+        let (root, directory) = beside_outside();
+        symlink("../outside/new", root.path().join("volume/dangling")).unwrap();
+        for name in [
+            "relative/new",
+            "absolute/precious",
+            "../outside/new",
+            "dangling",
+            "relative",
+        ] {
+            assert!(directory.create(name, 0o600, b"x").is_err(), "{name}");
+        }
+        assert!(!root.path().join("outside/new").exists());
+        assert_eq!(
+            std::fs::read(root.path().join("outside/precious")).unwrap(),
+            b"precious"
+        );
+    }
+
+    #[test]
+    fn a_directory_that_turns_into_a_link_while_it_is_removed_is_not_followed() {
+        let (root, directory) = beside_outside();
+        // What `remove` does once a name has proved to be no file, had it become a link since.
+        assert!(
+            directory
+                .child("relative")
+                .and_then(|child| child.remove(c"precious"))
+                .is_err()
+        );
+        directory.remove(c"relative").unwrap();
+        assert_eq!(
+            std::fs::read(root.path().join("outside/precious")).unwrap(),
+            b"precious"
+        );
+    }
+}
