@@ -127,27 +127,36 @@ impl Federation {
 
     /// Starts the shipped binary.
     pub fn start(&mut self) -> Result<()> {
-        self.start_binary("esi-federation", &[])
+        self.start_on(&self.own_ledger())
     }
 
     /// Starts the binary that kills itself at `step`.
     pub fn start_killed_at(&mut self, step: &str) -> Result<()> {
-        self.start_binary("esi-federation-crash", &[("ESI_TEST_KILL_AT", step)])
+        self.start_binary(
+            "esi-federation-crash",
+            &self.own_ledger(),
+            &[("ESI_TEST_KILL_AT", step)],
+        )
     }
 
-    fn start_binary(&mut self, name: &str, env: &[(&str, &str)]) -> Result<()> {
+    /// Starts the shipped binary on another ledger (`sqlite:PATH`).
+    pub fn start_on(&mut self, ledger: &str) -> Result<()> {
+        self.start_binary("esi-federation", ledger, &[])
+    }
+
+    fn own_ledger(&self) -> String {
+        format!("sqlite:{}", self.ledger().display())
+    }
+
+    fn start_binary(&mut self, name: &str, ledger: &str, env: &[(&str, &str)]) -> Result<()> {
         let dir = self.dir.path().to_owned();
-        let (catalog, ledger) = (
-            dir.join("catalog"),
-            format!("sqlite:{}", dir.join("ledger.db").display()),
-        );
-        let catalog = catalog.display().to_string();
+        let catalog = dir.join("catalog").display().to_string();
         let mut args = vec![
             "serve",
             "--catalog",
             &catalog,
             "--ledger",
-            &ledger,
+            ledger,
             "--listen",
             "127.0.0.1:0",
             "--admin-listen",

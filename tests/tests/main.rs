@@ -1,4 +1,5 @@
 //! All integration tests, in one binary. Each module is one capability.
 
+mod flow;
 mod postgresql;
 mod vault;

@@ -18,7 +18,7 @@ const MADE_MODE: u32 = 0o700;
 #[derive(Debug, Error)]
 pub(crate) enum DeliverError {
     #[error(transparent)]
-    Render(Box<RenderError>),
+    Render(#[from] RenderError),
     #[error("{path}")]
     Write {
         path: String,
@@ -31,12 +31,6 @@ pub(crate) enum DeliverError {
         #[source]
         source: io::Error,
     },
-}
-
-impl From<RenderError> for DeliverError {
-    fn from(error: RenderError) -> Self {
-        Self::Render(Box::new(error))
-    }
 }
 
 /// Where volumes and env files are.

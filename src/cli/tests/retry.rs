@@ -118,7 +118,7 @@ async fn nobody_at_the_address_is_unavailable() {
         .replace(&world.fake.url, "https://localhost:1");
     let finished = world
         .cli("init", ONE_FILE)
-        .args(&["--deadline", "1s", "--servers", &servers])
+        .args(&["--deadline", "300ms", "--servers", &servers])
         .finish()
         .await;
     finished

@@ -2,4 +2,4 @@
 
 mod answers;
 mod life;
-mod support;
+pub(crate) mod support;

@@ -15,11 +15,12 @@ use esi_generators::{
     Generator, GeneratorError, Generators, IssueContext, Issued, Progress, RecordError, Recorder, Secrets,
 };
 use esi_resources::generator::GeneratorSpec;
+pub(crate) use esi_tests::eventually;
 use esi_tests::openbao::{Api, OpenBao};
 use serde_json::{Value, json};
 
 /// What a generator must be able to do besides calling its path.
-pub(super) const OWN_POLICY: &str = r#"
+pub(crate) const OWN_POLICY: &str = r#"
 path "sys/leases/renew"           { capabilities = ["update"] }
 path "sys/leases/revoke"          { capabilities = ["update"] }
 path "auth/token/renew-accessor"  { capabilities = ["update"] }
@@ -27,24 +28,24 @@ path "auth/token/revoke-accessor" { capabilities = ["update"] }
 "#;
 
 /// The TTL that tests ask for.
-pub(super) const HOUR: Duration = Duration::from_secs(3600);
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 /// A deadline that is never reached.
-pub(super) const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 /// One server in dev mode for all tests that do not disturb it; each has mounts of its own.
-pub(super) fn shared() -> &'static Api {
+pub(crate) fn shared() -> &'static Api {
     static SHARED: LazyLock<OpenBao> = LazyLock::new(|| OpenBao::dev().unwrap());
     SHARED.api()
 }
 
 /// A name that no other test uses.
-pub(super) fn unique(word: &str) -> String {
+pub(crate) fn unique(word: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("{word}{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// An ssh engine that gives one-time passwords: `<mount>/creds/otp`. Its leases cannot be renewed.
-pub(super) async fn ssh_engine(bao: &Api) -> String {
+pub(crate) async fn ssh_engine(bao: &Api) -> String {
     let mount = unique("ssh");
     bao.put(&format!("sys/mounts/{mount}"), json!({"type": "ssh"}))
         .await
@@ -59,24 +60,24 @@ pub(super) async fn ssh_engine(bao: &Api) -> String {
 }
 
 /// Whether a one-time password works. Asking uses it up.
-pub(super) async fn otp_works(bao: &Api, mount: &str, otp: &str) -> bool {
+pub(crate) async fn otp_works(bao: &Api, mount: &str, otp: &str) -> bool {
     bao.put(&format!("{mount}/verify"), json!({"otp": otp}))
         .await
         .is_ok()
 }
 
 /// What it takes to issue from [`ssh_engine`] and to end that.
-pub(super) fn otp_policy(mount: &str) -> String {
+pub(crate) fn otp_policy(mount: &str) -> String {
     format!("path \"{mount}/creds/otp\" {{ capabilities = [\"update\"] }}\n{OWN_POLICY}")
 }
 
 /// A one-time password of [`ssh_engine`].
-pub(super) fn otp_manifest(bao: &Api, mount: &str, auth: (Value, Known)) -> Manifest {
+pub(crate) fn otp_manifest(bao: &Api, mount: &str, auth: (Value, Known)) -> Manifest {
     Manifest::new(bao, &format!("{mount}/creds/otp"), auth).writing(json!({"ip": "10.0.0.1"}))
 }
 
 /// The leases of an [`ssh_engine`].
-pub(super) async fn leases(bao: &Api, mount: &str) -> Vec<String> {
+pub(crate) async fn leases(bao: &Api, mount: &str) -> Vec<String> {
     bao.list(&format!("sys/leases/lookup/{mount}/creds/otp"))
         .await
         .unwrap()
@@ -99,12 +100,12 @@ async fn tokens(bao: &Api, is: impl Fn(&Value) -> bool) -> Vec<String> {
 }
 
 /// The tokens that came from one path, such as a login or a token role.
-pub(super) async fn tokens_with_path(bao: &Api, path: &str) -> Vec<String> {
+pub(crate) async fn tokens_with_path(bao: &Api, path: &str) -> Vec<String> {
     tokens(bao, |token| token["path"] == path).await
 }
 
 /// The logins that may use an [`ssh_engine`].
-pub(super) async fn logins_of(bao: &Api, mount: &str) -> Vec<String> {
+pub(crate) async fn logins_of(bao: &Api, mount: &str) -> Vec<String> {
     let mut policies = Vec::new();
     for policy in bao.list("sys/policies/acl").await.unwrap() {
         let text = bao.get(&format!("sys/policies/acl/{policy}")).await.unwrap();
@@ -125,7 +126,7 @@ pub(super) async fn logins_of(bao: &Api, mount: &str) -> Vec<String> {
 }
 
 /// A token that may do `policy`, with the manifest's `auth` and its Secrets.
-pub(super) async fn shared_token(bao: &Api, policy: &str) -> ((Value, Known), String) {
+pub(crate) async fn shared_token(bao: &Api, policy: &str) -> ((Value, Known), String) {
     let name = unique("shared");
     bao.policy(&name, policy).await.unwrap();
     let made = bao
@@ -139,7 +140,7 @@ pub(super) async fn shared_token(bao: &Api, policy: &str) -> ((Value, Known), St
 }
 
 /// A token role whose children may do `policy`.
-pub(super) async fn token_role(bao: &Api, policy: &str, role: Value) -> String {
+pub(crate) async fn token_role(bao: &Api, policy: &str, role: Value) -> String {
     let name = unique("role");
     bao.policy(&name, policy).await.unwrap();
     let path = format!("auth/token/roles/{name}");
@@ -149,7 +150,7 @@ pub(super) async fn token_role(bao: &Api, policy: &str, role: Value) -> String {
 }
 
 /// A jwt method that trusts one key, and a token signed with it.
-pub(super) async fn jwt_method(bao: &Api, policy: &str) -> (Value, Known) {
+pub(crate) async fn jwt_method(bao: &Api, policy: &str) -> (Value, Known) {
     let mount = unique("jwt");
     bao.policy(&mount, policy).await.unwrap();
     bao.put(&format!("sys/auth/{mount}"), json!({"type": "jwt"}))
@@ -179,19 +180,8 @@ pub(super) async fn jwt_method(bao: &Api, policy: &str) -> (Value, Known) {
     (auth, Known::with("jwt", &token))
 }
 
-/// Waits, at most 20 s, for what another process does by itself.
-pub(super) async fn eventually(what: &str, is: impl AsyncFn() -> bool) {
-    for _ in 0..400 {
-        if is().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("after 20 s it is still not so that {what}");
-}
-
 /// An AppRole that may do `policy`, with tokens as `role` says. Returns the manifest's `auth` and its Secrets.
-pub(super) async fn approle(bao: &Api, policy: &str, role: Value) -> (Value, Known) {
+pub(crate) async fn approle(bao: &Api, policy: &str, role: Value) -> (Value, Known) {
     let mount = unique("approle");
     bao.policy(&mount, policy).await.unwrap();
     bao.put(&format!("sys/auth/{mount}"), json!({"type": "approle"}))
@@ -213,10 +203,10 @@ pub(super) async fn approle(bao: &Api, policy: &str, role: Value) -> (Value, Kno
 
 /// The values of the Secret `platform/vault`.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Known(BTreeMap<String, String>);
+pub(crate) struct Known(BTreeMap<String, String>);
 
 impl Known {
-    pub(super) fn with(key: &str, value: &str) -> Self {
+    pub(crate) fn with(key: &str, value: &str) -> Self {
         Self(BTreeMap::from([(key.to_owned(), value.to_owned())]))
     }
 }
@@ -233,15 +223,15 @@ impl Secrets for Known {
 
 /// A manifest under construction.
 #[derive(Debug, Clone)]
-pub(super) struct Manifest {
-    pub(super) spec: Value,
-    pub(super) annotations: BTreeMap<String, String>,
-    pub(super) known: Known,
+pub(crate) struct Manifest {
+    pub(crate) spec: Value,
+    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) known: Known,
 }
 
 impl Manifest {
     /// Reads `path` of `bao`.
-    pub(super) fn new(bao: &Api, path: &str, (auth, known): (Value, Known)) -> Self {
+    pub(crate) fn new(bao: &Api, path: &str, (auth, known): (Value, Known)) -> Self {
         let provider = json!({"server": bao.address(), "auth": auth, "caBundle": bao.ca()});
         Self {
             spec: json!({"path": path, "provider": provider}),
@@ -251,26 +241,26 @@ impl Manifest {
     }
 
     /// Writes `parameters` to its path.
-    pub(super) fn writing(mut self, parameters: Value) -> Self {
+    pub(crate) fn writing(mut self, parameters: Value) -> Self {
         self.spec["method"] = json!("POST");
         self.spec["parameters"] = parameters;
         self
     }
 
     /// With another field.
-    pub(super) fn set(mut self, field: &str, value: Value) -> Self {
+    pub(crate) fn set(mut self, field: &str, value: Value) -> Self {
         self.spec[field] = value;
         self
     }
 
     /// With another field of `provider`.
-    pub(super) fn set_provider(mut self, field: &str, value: Value) -> Self {
+    pub(crate) fn set_provider(mut self, field: &str, value: Value) -> Self {
         self.spec["provider"][field] = value;
         self
     }
 
     /// With a token role.
-    pub(super) fn token_role(mut self, role: &str) -> Self {
+    pub(crate) fn token_role(mut self, role: &str) -> Self {
         self.annotations.insert(
             "esi.external-secrets.io/vault-token-role".to_owned(),
             role.to_owned(),
@@ -278,7 +268,7 @@ impl Manifest {
         self
     }
 
-    pub(super) fn build(&self) -> Esi {
+    pub(crate) fn build(&self) -> Esi {
         let spec = serde_json::from_value(self.spec.clone()).unwrap();
         let steps = Arc::new(Steps::default());
         let generator = Generators::new(Arc::new(SystemClock), Arc::clone(&steps) as Arc<dyn Checkpoint>)
@@ -295,18 +285,18 @@ impl Manifest {
 
 /// The server's side: a generator and what it reports.
 #[derive(Debug)]
-pub(super) struct Esi {
-    pub(super) generator: Arc<dyn Generator>,
-    pub(super) steps: Arc<Steps>,
+pub(crate) struct Esi {
+    pub(crate) generator: Arc<dyn Generator>,
+    pub(crate) steps: Arc<Steps>,
 }
 
 /// What is reported, in order.
 #[derive(Debug, Default)]
-pub(super) struct Steps {
+pub(crate) struct Steps {
     reached: Mutex<Vec<String>>,
     recorded: Mutex<Vec<Handle>>,
     /// Refuse to record.
-    pub(super) full: std::sync::atomic::AtomicBool,
+    pub(crate) full: std::sync::atomic::AtomicBool,
 }
 
 impl Steps {
@@ -315,12 +305,12 @@ impl Steps {
     }
 
     /// The steps so far; forgets them.
-    pub(super) fn take(&self) -> Vec<String> {
+    pub(crate) fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.reached.lock().unwrap())
     }
 
     /// The handle recorded last.
-    pub(super) fn last_record(&self) -> Option<Handle> {
+    pub(crate) fn last_record(&self) -> Option<Handle> {
         self.recorded.lock().unwrap().last().cloned()
     }
 }
@@ -351,11 +341,11 @@ impl Progress for Steps {
 }
 
 impl Esi {
-    pub(super) async fn issue(&self) -> Result<Issued, GeneratorError> {
+    pub(crate) async fn issue(&self) -> Result<Issued, GeneratorError> {
         self.issue_for(HOUR, LONG).await
     }
 
-    pub(super) async fn issue_for(
+    pub(crate) async fn issue_for(
         &self,
         ttl: Duration,
         deadline: Duration,
@@ -381,11 +371,11 @@ impl Esi {
             .await
     }
 
-    pub(super) async fn revoke(&self, handle: &Handle) -> Result<(), GeneratorError> {
+    pub(crate) async fn revoke(&self, handle: &Handle) -> Result<(), GeneratorError> {
         self.generator.revoke(&intent(), Some(handle), &*self.steps).await
     }
 
-    pub(super) async fn renew(
+    pub(crate) async fn renew(
         &self,
         handle: &Handle,
         ttl: Duration,
@@ -402,13 +392,13 @@ fn intent() -> Intent {
 }
 
 /// One value of a credential as text.
-pub(super) fn value(issued: &Issued, key: &str) -> String {
+pub(crate) fn value(issued: &Issued, key: &str) -> String {
     let value = issued.credential.get(key).unwrap();
     value.expose_str().unwrap().to_owned()
 }
 
 /// Whether a token with this accessor exists.
-pub(super) async fn accessor_lives(bao: &Api, accessor: &str) -> bool {
+pub(crate) async fn accessor_lives(bao: &Api, accessor: &str) -> bool {
     bao.put("auth/token/lookup-accessor", json!({"accessor": accessor}))
         .await
         .is_ok()

@@ -132,7 +132,7 @@ fn layers(status: &tonic::Status) -> impl Iterator<Item = &(dyn Error + 'static)
 /// Why a call failed for good.
 #[derive(Debug, Error)]
 pub(crate) enum CallError {
-    #[error("a retry would not help")]
+    #[error("refused")]
     Refused {
         attempts: u32,
         #[source]
@@ -142,7 +142,7 @@ pub(crate) enum CallError {
     OutOfTime {
         attempts: u32,
         #[source]
-        last: AttemptError,
+        last: Option<AttemptError>,
     },
     #[error("the server asks to wait {asked}, longer than the deadline allows")]
     AskedToWait {
@@ -193,7 +193,7 @@ mod tests {
         // The attempts before may have been answered, and the answers lost.
         assert!(!refused(2, status()).did_nothing());
         assert!(!refused(1, AttemptError::Answer(AnswerError::NoLease)).did_nothing());
-        let last = AttemptError::NoAnswer;
+        let last = Some(AttemptError::NoAnswer);
         assert!(!CallError::OutOfTime { attempts: 1, last }.did_nothing());
     }
 }

@@ -101,7 +101,7 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
         clock,
         checkpoint,
     } = config;
-    let mut registry = Registry::default();
+    let mut registry = Registry::with_prefix("esi");
     let runtime_metrics = esi_runtime::Metrics::register(&mut registry);
     let ledger_metrics = esi_ledger::Metrics::register(&mut registry);
     let metrics = Arc::new(Metrics::register(&mut registry));

@@ -53,12 +53,8 @@ impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let calls = Family::default();
         let duration = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
-        registry.register("esi_calls", "Calls, by call and result", calls.clone());
-        registry.register(
-            "esi_call_duration_seconds",
-            "Time to answer a call",
-            duration.clone(),
-        );
+        registry.register("calls", "Calls, by call and result", calls.clone());
+        registry.register("call_duration_seconds", "Time to answer a call", duration.clone());
         Self { calls, duration }
     }
 

@@ -1,0 +1,9 @@
+//! The whole line, through the shipped server: a token to a credential at a real backend, and its end.
+
+mod catalog;
+mod crash;
+mod discovery;
+mod faults;
+mod hygiene;
+mod issue;
+mod world;

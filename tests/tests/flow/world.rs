@@ -1,0 +1,83 @@
+//! A server whose generators mint at a PostgreSQL of the tests.
+
+use std::collections::BTreeSet;
+
+use esi_api::v1;
+use esi_tests::federation::{Federation, value};
+use esi_tests::postgres::{Fixture, Postgres, Release};
+use serde_json::{Value, json};
+
+/// The generator of [`World::start`].
+pub(super) const SHOP: &str = "PostgreSQL/platform/shop";
+
+/// A server and the database it makes users in.
+pub(super) struct World {
+    pub(super) fixture: Fixture,
+    pub(super) federation: Federation,
+}
+
+/// The manifests of a generator for a fixture's database, and of its admin's Secret.
+pub(super) fn manifests(fixture: &Fixture) -> String {
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "admin", "namespace": "platform" },
+        "stringData": { "password": fixture.admin_password }
+    });
+    format!("{}\n---\n{secret}\n", generator(fixture))
+}
+
+fn generator(fixture: &Fixture) -> Value {
+    json!({
+        "apiVersion": "generators.external-secrets.io/v1alpha1",
+        "kind": "PostgreSQL",
+        "metadata": { "name": "shop", "namespace": "platform" },
+        "spec": {
+            "host": fixture.server.host(), "port": fixture.server.port().to_string(),
+            "database": fixture.database,
+            "auth": { "username": fixture.admin, "password": { "name": "admin", "key": "password" } },
+            "user": { "roles": [fixture.app] }
+        }
+    })
+}
+
+impl World {
+    /// Prepared, with the generator in the catalog and `demo/app` allowed to use it.
+    pub(super) async fn prepare() -> Self {
+        let fixture = Postgres::shared(Release::System).fixture().await.unwrap();
+        let federation = Federation::prepare().unwrap();
+        federation.write("generators.yaml", &manifests(&fixture)).unwrap();
+        federation.allow("app", &[SHOP]).unwrap();
+        Self { fixture, federation }
+    }
+
+    /// The same, running.
+    pub(super) async fn start() -> Self {
+        let mut this = Self::prepare().await;
+        this.federation.start().unwrap();
+        this
+    }
+
+    /// Whether the user of an answer can log in.
+    pub(super) async fn can_log_in(&self, issued: &v1::IssueResponse) -> bool {
+        self.fixture
+            .connect(&value(issued, "username"), &value(issued, "password"))
+            .await
+            .is_ok()
+    }
+
+    /// The users that exist for this database, by PostgreSQL's own list.
+    pub(super) async fn users(&self) -> BTreeSet<String> {
+        let members = format!(
+            "SELECT member.rolname FROM pg_auth_members m JOIN pg_roles member ON member.oid = m.member \
+             JOIN pg_roles granted ON granted.oid = m.roleid \
+             WHERE granted.rolname = '{}' AND member.rolname LIKE 'esi\\_%'",
+            self.fixture.app
+        );
+        self.fixture
+            .ask(&members)
+            .await
+            .unwrap()
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+}
