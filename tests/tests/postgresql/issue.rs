@@ -7,7 +7,7 @@ use esi_tests::postgres::{Postgres, Release, query};
 use rstest::rstest;
 use serde_json::json;
 
-use super::world::{Recorded, TTL, User, World, refused};
+use super::world::{Recorded, TTL, User, World, eventually, refused};
 
 #[rstest]
 #[case::system(Release::System)]
@@ -246,6 +246,32 @@ async fn many_issues_share_a_connection() {
     );
     assert_eq!(world.fixture.ask(&sql).await.unwrap(), [["1"]]);
     assert_eq!(world.roles().await.len(), 20);
+}
+
+#[tokio::test]
+async fn a_connection_that_nobody_uses_is_closed_after_a_minute() {
+    let world = World::new(Release::System).await;
+    let generator = world.generator();
+    world
+        .issue_by(&*generator, &world.intent(), &Recorded::default())
+        .await
+        .unwrap();
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(45)).await;
+    tokio::task::yield_now().await;
+    tokio::time::advance(Duration::from_secs(45)).await;
+    tokio::task::yield_now().await;
+    tokio::time::resume();
+    let sql = format!(
+        "SELECT count(*)::text FROM pg_stat_activity WHERE usename = '{}'",
+        world.fixture.admin
+    );
+    eventually(&world.fixture, &sql, "0").await;
+    // And the next one opens another.
+    world
+        .issue_by(&*generator, &world.intent(), &Recorded::default())
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use esi_core::{Checkpoint, Handle, InstallationId, Intent};
+use esi_core::{Checkpoint, Handle, InstallationId, Intent, chain};
+use esi_generators::GeneratorError;
 use esi_tests::postgres::{Release, query};
 use rstest::rstest;
 use serde_json::json;
@@ -167,6 +168,63 @@ async fn a_user_that_owns_nothing_needs_no_heir_that_the_admin_may_give_to() {
     let revoke = format!("REVOKE {} FROM {}", world.fixture.owner, world.fixture.admin);
     world.fixture.ask(&revoke).await.unwrap();
     world.revoke(&user.intent).await.unwrap();
+    assert_eq!(world.roles().await, [""; 0]);
+}
+
+#[rstest]
+#[case::system(Release::System)]
+#[case::newer(Release::Newer)]
+#[tokio::test]
+async fn what_a_third_party_granted_directly_ends_with_the_access_and_keeps_the_role(
+    #[case] release: Release,
+) {
+    let world = World::new(release).await;
+    let user = world.issue().await.unwrap();
+    let grant = format!(
+        "CREATE TABLE foreign_to_us (); GRANT SELECT ON foreign_to_us TO {}",
+        user.name
+    );
+    world.fixture.ask(&grant).await.unwrap();
+
+    let ended = Ended::default();
+    let error = world
+        .generator()
+        .revoke(&user.intent, None, &ended)
+        .await
+        .unwrap_err();
+
+    assert!(ended.is_told());
+    assert!(
+        matches!(
+            error,
+            GeneratorError::Rejected { .. } | GeneratorError::Refused { .. }
+        ),
+        "{error:?}"
+    );
+    assert!(
+        chain(&error).contains("foreign_to_us") || chain(&error).contains("depend"),
+        "{}",
+        chain(&error)
+    );
+    assert_eq!(sqlstate(world.connect(&user).await.err().unwrap()), "28P01");
+    world.fixture.ask("DROP TABLE foreign_to_us").await.unwrap();
+    world.revoke(&user.intent).await.unwrap();
+    assert_eq!(world.roles().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn from_postgresql_16_on_the_admin_need_not_inherit() {
+    let world = World::new(Release::Newer).await;
+    world
+        .fixture
+        .ask(&format!("ALTER ROLE {} NOINHERIT", world.fixture.admin))
+        .await
+        .unwrap();
+    let user = world.issue().await.unwrap();
+    let mut connection = world.connect(&user).await.unwrap();
+    query(&mut connection, "CREATE TABLE mine ()").await.unwrap();
+    world.revoke(&user.intent).await.unwrap();
+    assert_eq!(refused(&mut connection, "SELECT 1").await, "57P01");
     assert_eq!(world.roles().await, [""; 0]);
 }
 

@@ -15,7 +15,6 @@ use crate::error::GeneratorError;
 const PREFIX: &str = "esi.external-secrets.io/";
 
 /// One manifest and what it may refer to.
-#[allow(dead_code, reason = "each kind uses what it needs")]
 pub(crate) struct BuildContext<'a> {
     /// Which manifest.
     pub(crate) reference: &'a GeneratorRef,
@@ -24,6 +23,7 @@ pub(crate) struct BuildContext<'a> {
     /// The Secrets of all namespaces; read through [`BuildContext::secret`] only.
     pub(super) secrets: &'a dyn Secrets,
     /// Tells the time.
+    #[expect(dead_code, reason = "the kinds so far let their backend's clock decide")]
     pub(crate) clock: &'a Arc<dyn Clock>,
     /// Is told of the steps.
     pub(crate) checkpoint: &'a Arc<dyn Checkpoint>,
@@ -46,7 +46,6 @@ struct Missing {
     key: String,
 }
 
-#[allow(dead_code, reason = "each kind uses what it needs")]
 impl BuildContext<'_> {
     /// What a reference of the manifest points to; `field` is where the reference is.
     pub(crate) fn secret(

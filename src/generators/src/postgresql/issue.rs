@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use esi_core::{Credential, Ends, Handle, SecretBytes};
-use postgres_protocol::password::scram_sha_256;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::failure::Budget;
+use super::verifier::verifier;
 use super::{PostgreSql, name, sql};
 use crate::error::GeneratorError;
 use crate::port::{IssueContext, Issued};
@@ -43,7 +43,7 @@ pub(super) async fn issue(pg: &PostgreSql, cx: &IssueContext<'_>) -> Result<Issu
     pg.checkpoint.reach("postgresql/recorded");
 
     let password = password()?;
-    let verifier = scram_sha_256(password.expose());
+    let verifier = verifier(password.expose())?;
     let open = sql::open_mint(budget.left(), cx.ttl, &pg.user);
     let (mut session, rows) = pg.pool.start(&open, &budget, ACTION).await?;
     let [times, bad_roles @ ..] = rows.as_slice() else {

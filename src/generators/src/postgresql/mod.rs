@@ -7,6 +7,7 @@
 //! ```
 //!
 //! Rooms: `config` (manifest, checked) · `name` (identifiers) · `sql` (every statement, as a pure function) ·
+//! `verifier` (what the server keeps of a password) ·
 //! `connect` (connections, kept and bounded) · `failure` (what an error means) · `issue`, `renew`, `revoke`.
 //!
 //! Invariants: a role's name is the intent's name, perhaps with `_` and a readable part behind it, and nothing else is
@@ -41,6 +42,7 @@ mod name;
 mod renew;
 mod revoke;
 mod sql;
+mod verifier;
 
 use std::fmt;
 use std::sync::Arc;
