@@ -8,6 +8,7 @@ mod answer;
 mod clients;
 mod endpoints;
 mod failure;
+mod silence;
 mod token;
 mod transport;
 
@@ -18,7 +19,6 @@ use std::time::Duration;
 use http::HeaderMap;
 use rustify::endpoint::Endpoint;
 use tokio::time::{Instant, timeout_at};
-use tracing::Dispatch;
 use tracing::instrument::WithSubscriber as _;
 use vaultrs::api::EndpointMiddleware;
 use vaultrs::api::auth::approle::requests::LoginWithApproleRequest;
@@ -34,6 +34,7 @@ pub(super) use clients::Trust;
 pub(super) use endpoints::{AnyPath, Verb};
 use endpoints::{RenewLease, RenewSelf, RevokeLease, RevokeSelf};
 pub(super) use failure::Failure;
+use silence::silence;
 pub(super) use token::Token;
 use transport::{Transport, carried};
 
@@ -317,7 +318,7 @@ impl VaultApi {
         }
     }
 
-    /// The one place that talks to Vault. Everything in it runs under no subscriber: rustify and vaultrs log URLs,
+    /// The one place that talks to Vault. Everything in it runs under a subscriber that hears nothing: rustify and vaultrs log URLs,
     /// errors and warnings by themselves, and what may be said is in the [`Failure`] that comes back.
     async fn call<E: Endpoint>(&self, call: Call<'_>, endpoint: E) -> Result<Answer, Failure> {
         let middleware = EndpointMiddleware {
@@ -336,7 +337,7 @@ impl VaultApi {
         let started = Instant::now();
         let until = call.deadline.0.min(started + call.limit);
         let endpoint = endpoint.with_middleware(&middleware);
-        let exchange = endpoint.exec(&transport).with_subscriber(Dispatch::none());
+        let exchange = endpoint.exec(&transport).with_subscriber(silence());
         let response = timeout_at(until, exchange)
             .await
             .map_err(|_elapsed| Failure::Timeout(until - started))?

@@ -2,7 +2,7 @@
 //!
 //! rustify's own client reads bodies without a bound, drops what a failed answer says, and writes URLs and errors
 //! to the log by itself; so does vaultrs around it. Here a body is bounded, a status is left to its reader, and
-//! everything runs under no subscriber at all (see [`super::VaultApi::call`]).
+//! everything runs under a subscriber that hears nothing (see [`super::VaultApi::call`]).
 
 use std::error::Error as _;
 
