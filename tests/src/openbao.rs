@@ -87,7 +87,8 @@ impl OpenBao {
         let ca = certificates(dir.path())?;
         let path = |name: &str| dir.path().join(name).display().to_string();
         let config = json!({
-            "storage": {"file": {"path": path("data")}},
+            "storage": {"raft": {"path": path("data"), "node_id": "one"}},
+            "cluster_addr": format!("https://127.0.0.1:{}", free_port()?),
             "listener": {"tcp": {
                 "address": format!("127.0.0.1:{port}"),
                 "tls_cert_file": path("tls.crt"),
@@ -95,6 +96,7 @@ impl OpenBao {
             }},
             "api_addr": format!("https://127.0.0.1:{port}"),
         });
+        fs::create_dir(dir.path().join("data"))?;
         fs::write(dir.path().join("config.json"), config.to_string())?;
         let server = start_durable(dir.path(), port)?;
         let mut bao = Self {
@@ -137,9 +139,9 @@ impl OpenBao {
     pub async fn unseal(&self) -> Result<()> {
         let key = self.unseal_key.as_deref().context("dev mode is never sealed")?;
         self.api.put("sys/unseal", json!({"key": key})).await?;
-        // It answers before its engines are mounted.
+        // It answers long before it has elected itself.
         for _ in 0..3000 {
-            if self.api.get("sys/mounts").await.is_ok() {
+            if self.api.get("sys/health").await.is_ok() {
                 return Ok(());
             }
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;

@@ -6,6 +6,7 @@ use esi_core::Ends;
 use esi_generators::GeneratorError;
 use serde_json::json;
 
+use super::backend::*;
 use super::support::*;
 
 #[tokio::test]

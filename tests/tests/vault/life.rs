@@ -7,6 +7,7 @@ use esi_core::{Ends, Handle, chain};
 use esi_generators::GeneratorError;
 use serde_json::json;
 
+use super::backend::*;
 use super::support::*;
 
 #[tokio::test]
@@ -64,6 +65,18 @@ async fn a_jwt_login_carries_a_lease_too() {
     let bao = shared();
     let mount = ssh_engine(bao).await;
     let auth = jwt_method(bao, &otp_policy(&mount)).await;
+    let esi = otp_manifest(bao, &mount, auth).build();
+    let issued = esi.issue().await.unwrap();
+    assert!(issued.handle.text("accessor").is_some());
+    esi.revoke(&issued.handle).await.unwrap();
+    assert!(!otp_works(bao, &mount, &value(&issued, "key")).await);
+}
+
+#[tokio::test]
+async fn a_kubernetes_login_carries_a_lease_too() {
+    let bao = shared();
+    let mount = ssh_engine(bao).await;
+    let auth = kubernetes_method(bao, &otp_policy(&mount)).await;
     let esi = otp_manifest(bao, &mount, auth).build();
     let issued = esi.issue().await.unwrap();
     assert!(issued.handle.text("accessor").is_some());

@@ -1,5 +1,9 @@
 //! `VaultDynamicSecret` against a real OpenBao.
 
 mod answers;
+pub(crate) mod backend;
+mod database;
+mod faults;
 mod life;
+mod secrecy;
 pub(crate) mod support;
