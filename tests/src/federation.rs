@@ -163,9 +163,10 @@ impl Federation {
             "127.0.0.1:0",
             "--log-format",
             "json",
-            "--log",
-            "debug",
         ];
+        if !self.extra.iter().any(|flag| flag == "--log") {
+            args.extend(["--log", "debug"]);
+        }
         args.extend(self.extra.iter().map(String::as_str));
         let log = dir.join("log");
         // Only this start's lines are read for its addresses.
