@@ -107,7 +107,8 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
     let metrics = Arc::new(Metrics::register(&mut registry));
 
     let (catalog, watcher) = DirectoryCatalog::open(&catalog)?;
-    let store: Arc<dyn Store> = Arc::new(open_ledger(ledger, Arc::clone(&clock)).await?);
+    let ledger = Arc::new(open_ledger(ledger, Arc::clone(&clock)).await?);
+    let store: Arc<dyn Store> = Arc::clone(&ledger) as _;
     let (tls, reloader) = ServerTls::open(tls, Arc::clone(&clock), &runtime_metrics)?;
     let listener = Listener::bind(listen)?;
     let admin_listener = Listener::bind(admin_listen)?;
@@ -174,6 +175,8 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
     });
     tasks.spawn_companion("catalog", watcher.run(CancellationToken::new()));
     tasks.spawn_companion("certificates", reloader.run(shutdown.clone()));
+    // Its thread outlives everything else: it ends early only by a defect, and then nothing can be recorded.
+    tasks.spawn_companion("ledger", async move { ledger.stopped().await });
     tasks.spawn_companion("held values", expire_held(issuer));
     let state = AdminState {
         readiness,

@@ -166,13 +166,15 @@ pub(super) fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Owner, OpenErro
         .to_latest(&mut connection)
         .map_err(OpenError::Migration)?;
     let (installation, epoch, last) = identity(&connection)?;
-    Ok(Owner {
+    let mut owner = Owner {
         connection,
         installation,
         epoch,
         time: StoreTime::after(last, clock),
         failing: false,
-    })
+    };
+    owner.release_claims();
+    Ok(owner)
 }
 
 /// Makes the file if there is none, and refuses where it cannot be a ledger.

@@ -88,6 +88,12 @@ pub(super) struct Owner {
 }
 
 impl Owner {
+    /// Takes back what a server before this one had claimed. Where the disk is full the claims simply run out.
+    pub(super) fn release_claims(&mut self) {
+        let (release, _answer) = Command::new(|session: &Session<'_>| session.release_all());
+        self.serve(&mut vec![Box::new(release) as Box<dyn Job>]);
+    }
+
     /// Works until the last sender is gone, then closes the database cleanly.
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Box<dyn Job>>) {
         let mut batch = Vec::with_capacity(MAX_BATCH);

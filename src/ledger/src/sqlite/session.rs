@@ -36,6 +36,17 @@ impl Session<'_> {
         Ok(rows::all(&mut statement, [lease.simple()], self.installation)?.pop())
     }
 
+    /// Releases every claim. Only one server has a SQLite ledger at a time: whoever held one is gone, and nobody
+    /// waits for it to run out.
+    pub(super) fn release_all(&self) -> Result<(), StoreError> {
+        let mut held = self.prepare(select!("WHERE next_due IS NOT NULL AND held_until IS NOT NULL"))?;
+        for mut record in rows::all(&mut held, [], self.installation)? {
+            record.release();
+            self.save(&record)?;
+        }
+        Ok(())
+    }
+
     /// The live generations of a binding, newest first.
     fn live(&self, key: &BindingKey) -> Result<Vec<Record>, StoreError> {
         let sql = select!(

@@ -21,6 +21,12 @@ impl Record {
         }
     }
 
+    /// Takes back the right of whoever held it.
+    pub(crate) fn release(&mut self) {
+        self.fence += 1;
+        self.held = None;
+    }
+
     /// The claim, if it is the one that is held and the lease is in one of the states it can be about. A claim whose
     /// time is over still counts while nobody else has claimed the lease.
     fn held_by(&self, claim: Claim, states: &[State]) -> Result<Held, Refusal> {

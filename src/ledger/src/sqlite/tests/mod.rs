@@ -264,3 +264,17 @@ async fn a_record_that_cannot_be_read_is_said_and_harms_no_other() {
     assert!(matches!(broken, Err(StoreError::Corrupt(_))), "{broken:?}");
     assert!(bed.store.newest(&key("b")).await.unwrap().is_some());
 }
+
+#[tokio::test]
+async fn what_a_server_before_had_claimed_is_due_at_once() {
+    let place = InFolder::new();
+    let bed = Bed::new(&place);
+    let lease = bed.active(&key("a"), activation()).await;
+    bed.end(&lease).await;
+    let claimed = bed.one_due().await;
+    let bed = bed.reopen(&place);
+    let again = bed.one_due().await;
+    assert_eq!(again.lease.intent, claimed.lease.intent);
+    let late = bed.store.done(claimed.claim).await.unwrap_err();
+    assert!(matches!(late, StoreError::ClaimLost), "{late}");
+}
