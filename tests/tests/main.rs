@@ -1,5 +1,6 @@
 //! All integration tests, in one binary. Each module is one capability.
 
+mod cli;
 mod flow;
 mod postgresql;
 mod vault;

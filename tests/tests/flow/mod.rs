@@ -6,4 +6,4 @@ mod discovery;
 mod faults;
 mod hygiene;
 mod issue;
-mod world;
+pub(crate) mod world;

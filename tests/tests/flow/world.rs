@@ -8,16 +8,16 @@ use esi_tests::postgres::{Fixture, Postgres, Release};
 use serde_json::{Value, json};
 
 /// The generator of [`World::start`].
-pub(super) const SHOP: &str = "PostgreSQL/platform/shop";
+pub(crate) const SHOP: &str = "PostgreSQL/platform/shop";
 
 /// A server and the database it makes users in.
-pub(super) struct World {
-    pub(super) fixture: Fixture,
-    pub(super) federation: Federation,
+pub(crate) struct World {
+    pub(crate) fixture: Fixture,
+    pub(crate) federation: Federation,
 }
 
 /// The manifests of a generator for a fixture's database, and of its admin's Secret.
-pub(super) fn manifests(fixture: &Fixture) -> String {
+pub(crate) fn manifests(fixture: &Fixture) -> String {
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "admin", "namespace": "platform" },
         "stringData": { "password": fixture.admin_password }
@@ -41,7 +41,7 @@ fn generator(fixture: &Fixture) -> Value {
 
 impl World {
     /// Prepared, with the generator in the catalog and `demo/app` allowed to use it.
-    pub(super) async fn prepare() -> Self {
+    pub(crate) async fn prepare() -> Self {
         let fixture = Postgres::shared(Release::System).fixture().await.unwrap();
         let federation = Federation::prepare().unwrap();
         federation.write("generators.yaml", &manifests(&fixture)).unwrap();
@@ -50,14 +50,14 @@ impl World {
     }
 
     /// The same, running.
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let mut this = Self::prepare().await;
         this.federation.start().unwrap();
         this
     }
 
     /// Whether the user of an answer can log in.
-    pub(super) async fn can_log_in(&self, issued: &v1::IssueResponse) -> bool {
+    pub(crate) async fn can_log_in(&self, issued: &v1::IssueResponse) -> bool {
         self.fixture
             .connect(&value(issued, "username"), &value(issued, "password"))
             .await
@@ -65,7 +65,7 @@ impl World {
     }
 
     /// The users that exist for this database, by PostgreSQL's own list.
-    pub(super) async fn users(&self) -> BTreeSet<String> {
+    pub(crate) async fn users(&self) -> BTreeSet<String> {
         let members = format!(
             "SELECT member.rolname FROM pg_auth_members m JOIN pg_roles member ON member.oid = m.member \
              JOIN pg_roles granted ON granted.oid = m.roleid \
