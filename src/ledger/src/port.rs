@@ -306,7 +306,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// first. Leases of a generator without room stay as they are, and [`DueBatch::next`] does not count them.
     async fn claim_due_within(&self, room: Room, claim_for: Duration) -> Result<DueBatch, StoreError>;
 
-    /// A claimed lease was renewed.
+    /// A claimed lease was renewed. A maximum that it had from its issue is kept: a backend can lower it only.
     ///
     /// # Errors
     /// [`StoreError::ClaimLost`] if it was ended meanwhile: it stays ended.

@@ -12,6 +12,7 @@ use crate::port::{Activation, EndReason, Room, State, Work};
 pub(crate) async fn run<L: Ledger>(ledger: impl Fn() -> L + Send + Sync) {
     a_lease_is_renewed_at_half_of_its_time_while_its_workload_lives(&ledger()).await;
     a_lease_is_not_renewed_beyond_its_maximum(&ledger()).await;
+    a_maximum_outlives_renewals_of_a_backend_that_knows_of_none(&ledger()).await;
     a_lease_that_cannot_be_renewed_runs_to_its_expiry(&ledger()).await;
     a_failed_renewal_is_tried_again_but_not_after_the_expiry(&ledger()).await;
     a_lease_ended_during_its_renewal_stays_ended(&ledger()).await;
@@ -68,6 +69,27 @@ async fn a_lease_is_not_renewed_beyond_its_maximum(ledger: &dyn Ledger) {
         (due.work, due.lease.end_reason),
         (Work::Revoke, Some(EndReason::Expired))
     );
+}
+
+async fn a_maximum_outlives_renewals_of_a_backend_that_knows_of_none(ledger: &dyn Ledger) {
+    let bed = Bed::new(ledger);
+    let max = START + TTL * 2;
+    let granted = Activation {
+        max_expires_in: Some(TTL * 2),
+        ..acknowledged()
+    };
+    let lease = bed.active(&key("a"), granted).await;
+    bed.alive(&lease, TTL * 9).await;
+    for _ in 0..2 {
+        let next = bed.next_due().await.unwrap();
+        bed.clock.set(next);
+        let due = bed.one_due().await;
+        assert_eq!(due.work, Work::Renew);
+        bed.store.renewed(due.claim, TTL, None).await.unwrap();
+        assert_eq!(bed.lease(lease.intent.lease).await.max_expires_at, Some(max));
+    }
+    assert_eq!(bed.lease(lease.intent.lease).await.expires_at, Some(max));
+    assert_eq!(bed.next_due().await, Some(max), "it is renewed no more");
 }
 
 async fn a_lease_that_cannot_be_renewed_runs_to_its_expiry(ledger: &dyn Ledger) {

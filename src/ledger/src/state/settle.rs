@@ -46,6 +46,9 @@ impl Record {
     ) -> Result<(), Refusal> {
         self.pass_time(now);
         self.held_by(claim, &[State::Active])?;
+        // The maximum of the issue is an authorization's too, which no backend knows of: it never moves later.
+        let granted_most = self.lease.max_expires_at.map(|at| at.since(now));
+        let max_expires_in = [granted_most, max_expires_in].into_iter().flatten().min();
         self.expire_in(expires_in, max_expires_in, now);
         self.work_at = self.renewal(now);
         self.settle();

@@ -73,7 +73,7 @@ pub(super) async fn attempt(tools: Tools, due: Due, claimed: Moment) -> Outcome 
         ended: AtomicBool::new(due.lease.state == crate::port::State::AccessEnded),
         tools: tools.clone(),
     });
-    let result = call(&tools, Arc::clone(&due), Arc::clone(&progress)).await;
+    let result = call(&tools, Arc::clone(&due), claimed, Arc::clone(&progress)).await;
     let kind = result.as_ref().err().map_or("ok", |failure| failure.kind);
     tools.metrics.count_attempt(due.work, kind);
 
@@ -126,11 +126,17 @@ pub(super) async fn attempt(tools: Tools, due: Due, claimed: Moment) -> Outcome 
 }
 
 /// The backend's call in a task of its own: a panic there is a failed attempt, and a call that hangs is dropped.
-async fn call(tools: &Tools, due: Arc<Due>, progress: Arc<Tracker>) -> Result<Done, BackendFailure> {
+async fn call(
+    tools: &Tools,
+    due: Arc<Due>,
+    claimed: Moment,
+    progress: Arc<Tracker>,
+) -> Result<Done, BackendFailure> {
     let backend = Arc::clone(&tools.backend);
+    let ttl = ttl(&due, claimed.store_now());
     let task = tokio::spawn(async move {
         match due.work {
-            Work::Renew => backend.renew(&due.lease, due.granted).await.map(Done::Renewed),
+            Work::Renew => backend.renew(&due.lease, ttl).await.map(Done::Renewed),
             Work::Revoke | Work::Sweep => backend
                 .revoke(&due.lease, progress.as_ref())
                 .await
@@ -147,6 +153,13 @@ async fn call(tools: &Tools, due: Arc<Due>, progress: Arc<Tracker>) -> Result<Do
         Ok(Err(panicked)) => Err(failed("backend_panicked", Box::new(panicked))),
         Err(elapsed) => Err(failed("backend_deadline", Box::new(elapsed))),
     }
+}
+
+/// What a renewal asks for: as much as the issue, but not beyond the lease's maximum. The backend is to end it then
+/// even if this server is not there to.
+fn ttl(due: &Due, now: Timestamp) -> Duration {
+    let most = due.lease.max_expires_at.map(|max| max.since(now));
+    most.map_or(due.granted, |most| due.granted.min(most))
 }
 
 /// Whether a revocation that is refused for good has been tried for long enough.

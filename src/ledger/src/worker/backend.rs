@@ -43,7 +43,8 @@ pub trait Progress: Send + Sync + fmt::Debug {
 /// What the worker needs of whatever minted a lease. A call that takes too long is dropped.
 #[async_trait]
 pub trait Backend: Send + Sync + fmt::Debug {
-    /// Prolongs a lease to `ttl` from now (what was granted when it was issued), or less.
+    /// Prolongs a lease to `ttl` from now (what was granted when it was issued, or what its maximum leaves of it), or
+    /// less.
     ///
     /// # Errors
     /// [`BackendFailure`].

@@ -46,6 +46,8 @@ struct Fake {
     start: Instant,
     moods: Mutex<HashMap<String, Mood>>,
     calls: Mutex<Vec<(u64, Work, String)>>,
+    /// The times to live that renewals asked for.
+    asked: Mutex<Vec<Duration>>,
 }
 
 impl Fake {
@@ -85,6 +87,7 @@ impl Fake {
 #[async_trait]
 impl Backend for Fake {
     async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<Renewal, BackendFailure> {
+        self.asked.lock().unwrap().push(ttl);
         self.call(Work::Renew, lease, None).await?;
         Ok(Renewal {
             expires_in: ttl,
@@ -131,6 +134,7 @@ impl Bench {
             start,
             moods: Mutex::default(),
             calls: Mutex::default(),
+            asked: Mutex::default(),
         });
         let (metrics, cancel) = (Metrics::default(), CancellationToken::new());
         let (worker, waker) = Worker::new(
@@ -226,6 +230,21 @@ async fn a_lease_is_renewed_at_half_of_its_time_until_its_workload_is_gone_and_t
     assert_eq!(bench.calls(Work::Renew, "a"), [half, half * 2, half * 3]);
     assert_eq!(bench.calls(Work::Revoke, "a"), [half * 5]);
     assert_eq!(bench.state(&lease).await, State::Revoked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_is_not_asked_for_more_than_the_maximum_leaves() {
+    let bench = Bench::new();
+    let most = Activation {
+        max_expires_in: Some(TTL + TTL / 4),
+        ..acknowledged()
+    };
+    let lease = bench.lease("a", "1", most).await;
+    bench.alive(&lease, TTL * 9).await;
+    pass(TTL * 2).await;
+    assert_eq!(*bench.fake.asked.lock().unwrap(), [TTL * 3 / 4]);
+    let end = (TTL + TTL / 4).as_secs();
+    assert_eq!(bench.calls(Work::Revoke, "a"), [end]);
 }
 
 #[tokio::test(start_paused = true)]
