@@ -157,6 +157,7 @@ impl Args {
             LogFormat::Text => Format::Text,
         };
         telemetry::init(&TelemetryConfig { format, filter: log })?;
+        esi_runtime::memory::hide()?;
         esi_runtime::crypto::install()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()

@@ -1,6 +1,7 @@
 //! What every long-running ESI program needs around its own work, and nothing of that work.
 //!
 //! ```text
+//!  memory ── never dumped
 //!  crypto ── one provider          telemetry ── logs, with a cap that no filter lifts
 //!  shutdown ── asked to stop?      tasks ── what must be alive, and the drain
 //!  readiness ── still waiting for  admin ── /healthz /readyz /metrics, plain HTTP
@@ -15,6 +16,7 @@
 pub mod admin;
 pub mod crypto;
 mod files;
+pub mod memory;
 pub mod metrics;
 pub mod readiness;
 pub mod serve;

@@ -58,6 +58,11 @@ async fn log_ledger_and_metrics_hold_no_secret_that_was_issued_and_no_token() {
         .await
         .unwrap();
     assert!(contains(&metrics, "esi_calls_total"), "the metrics were read");
+    let limits = format!("/proc/{}/limits", world.federation.process().pid());
+    let limits = std::fs::read_to_string(limits).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size"));
+    let core: Vec<_> = core.unwrap().split_whitespace().collect();
+    assert_eq!(core[4..6], ["0", "0"], "it can leave no core dump");
     world.federation.process().kill().unwrap();
 
     let log = world.federation.log();

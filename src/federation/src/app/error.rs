@@ -3,7 +3,7 @@
 use esi_ledger::sqlite::OpenError;
 use esi_resources::catalog::CatalogError;
 use esi_runtime::telemetry::TelemetryError;
-use esi_runtime::{ServeError, TasksError, TlsError, crypto};
+use esi_runtime::{ServeError, TasksError, TlsError, crypto, memory};
 use thiserror::Error;
 
 use crate::dev::DevKeyError;
@@ -15,6 +15,9 @@ pub enum AppError {
     /// The log could not be set up.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
+    /// The process's memory could be dumped.
+    #[error(transparent)]
+    Memory(#[from] memory::NotHidden),
     /// The crypto provider could not be set up.
     #[error(transparent)]
     Crypto(#[from] crypto::AlreadyInstalled),
