@@ -16,7 +16,8 @@ export ESI_CLI_STATIC := $(CARGO_TARGET_DIR)/$(CLI_TARGET)/cli/esi-cli
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
-demo: needs ## Mint a PostgreSQL user, use it, see it go
+demo: ## Mint a PostgreSQL user, use it, see it go
+	@tests/needs demo
 	@cargo build --quiet --bins -p esi-federation -p esi-cli
 	@cargo run --quiet -p esi-tests --bin demo
 
@@ -39,7 +40,7 @@ cli: ## Build the static esi-cli, as it runs in pods
 	 cargo build --quiet --profile cli --target $(CLI_TARGET) -p esi-cli
 
 needs: ## Install what tests and demo need
-	@tests/needs
+	@tests/needs test
 
 clean: ## Remove what was built
 	@cargo clean

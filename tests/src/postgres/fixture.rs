@@ -1,5 +1,7 @@
 //! What one test works with at a shared server.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use sqlx::postgres::PgConnection;
 
@@ -82,6 +84,17 @@ impl Fixture {
     /// Anybody in this database.
     pub async fn connect(&self, user: &str, password: &str) -> Result<PgConnection, sqlx::Error> {
         self.server.connect(&self.database, user, password).await
+    }
+
+    /// The users that were minted for this database and live: members of `app`, by PostgreSQL's own list.
+    pub async fn minted(&self) -> Result<BTreeSet<String>> {
+        let members = format!(
+            "SELECT member.rolname FROM pg_auth_members m JOIN pg_roles member ON member.oid = m.member \
+             JOIN pg_roles granted ON granted.oid = m.roleid \
+             WHERE granted.rolname = '{}' AND member.rolname LIKE 'esi\\_%'",
+            self.app
+        );
+        Ok(self.ask(&members).await?.into_iter().flatten().collect())
     }
 
     /// Rows of a query by the superuser in this database.

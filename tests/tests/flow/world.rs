@@ -66,18 +66,6 @@ impl World {
 
     /// The users that exist for this database, by PostgreSQL's own list.
     pub(crate) async fn users(&self) -> BTreeSet<String> {
-        let members = format!(
-            "SELECT member.rolname FROM pg_auth_members m JOIN pg_roles member ON member.oid = m.member \
-             JOIN pg_roles granted ON granted.oid = m.roleid \
-             WHERE granted.rolname = '{}' AND member.rolname LIKE 'esi\\_%'",
-            self.fixture.app
-        );
-        self.fixture
-            .ask(&members)
-            .await
-            .unwrap()
-            .into_iter()
-            .flatten()
-            .collect()
+        self.fixture.minted().await.unwrap()
     }
 }
