@@ -18,14 +18,18 @@ help: ## List the commands
 
 demo: ## Mint a PostgreSQL user, use it, see it go
 	@tests/needs demo
+	@echo "building (minutes the first time, seconds later)" >&2
 	@cargo build --quiet --bins -p esi-federation -p esi-cli
 	@cargo run --quiet -p esi-tests --bin demo
 
 test: needs lint cli ## Run every check
+	@echo "building the binaries under test" >&2
 	@cargo build --quiet --workspace --bins
+	@echo "running the tests" >&2
 	@cargo test --quiet --workspace
 
 lint: ## Formatting, lints, supply chain
+	@echo "checking formatting, lints and supply chain" >&2
 	@cargo fmt --all --check
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings
 	@tests/supply-chain
@@ -35,6 +39,7 @@ bench: needs cli ## Print the figures of the budgets
 	@cargo run --quiet --release -p esi-tests --bin bench
 
 cli: ## Build the static esi-cli, as it runs in pods
+	@echo "building the static esi-cli" >&2
 	@RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no" \
 	 CFLAGS_x86_64_unknown_linux_gnu="-fno-asynchronous-unwind-tables -fno-unwind-tables" \
 	 cargo build --quiet --profile cli --target $(CLI_TARGET) -p esi-cli
