@@ -84,7 +84,7 @@ impl Record {
             lease: Lease {
                 intent: Intent {
                     installation,
-                    lease: LeaseId::random(),
+                    lease: LeaseId::at(now),
                 },
                 key,
                 owner,
