@@ -43,6 +43,7 @@ cli: ## Build the static esi-cli, as it runs in pods
 	@RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no" \
 	 CFLAGS_x86_64_unknown_linux_gnu="-fno-asynchronous-unwind-tables -fno-unwind-tables" \
 	 cargo build --quiet --profile cli --target $(CLI_TARGET) -p esi-cli
+	@tests/cli-size "$(ESI_CLI_STATIC)"
 
 needs: ## Install what tests and demo need
 	@tests/needs test

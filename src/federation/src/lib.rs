@@ -18,4 +18,6 @@ pub mod grpc;
 pub mod issue;
 pub mod metrics;
 pub mod report;
+#[cfg(test)]
+mod testing;
 mod worker;

@@ -119,8 +119,8 @@ fn copy(issued: &Issued) -> Issued {
 
 #[cfg(test)]
 mod tests {
-    use esi_core::{Credential, Ends, Generation, Intent, LeaseId, SecretBytes, Timestamp};
-    use esi_ledger::port::{Lease, Owner, State};
+    use esi_core::{Credential, SecretBytes};
+    use esi_ledger::port::Lease;
 
     use super::*;
 
@@ -135,32 +135,8 @@ mod tests {
     fn issued(binding: &str, bytes: usize) -> Issued {
         let values = [("password".to_owned(), SecretBytes::new(vec![b'x'; bytes]))];
         let lease = Lease {
-            intent: Intent {
-                installation: "00000000".parse().unwrap(),
-                lease: LeaseId::random(),
-            },
             key: key(binding),
-            owner: Owner {
-                namespace: "demo".parse().unwrap(),
-                service_account: "app".parse().unwrap(),
-                name: "app-0".to_owned(),
-                node: None,
-            },
-            generator: "Fake/demo/x".parse().unwrap(),
-            generation: Generation::FIRST,
-            state: State::Active,
-            acknowledged: false,
-            handle: None,
-            ends: Ends::AtOnce,
-            renewable: true,
-            begun_at: Timestamp::default(),
-            issued_at: None,
-            expires_at: None,
-            max_expires_at: None,
-            alive_until: None,
-            end_reason: None,
-            attempts: 0,
-            last_error: None,
+            ..crate::testing::lease()
         };
         Issued {
             credential: Credential::new(values.into()).unwrap(),

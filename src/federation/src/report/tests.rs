@@ -1,43 +1,14 @@
-use esi_core::{Ends, Intent, LeaseId};
-use esi_ledger::port::Owner;
-
 use super::*;
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
 /// A lease that was issued an hour of life ago minus `left`.
 fn lease(left: u64, change: impl FnOnce(&mut Lease)) -> Lease {
+    let expires_at = NOW + Duration::from_secs(left);
     let mut lease = Lease {
-        intent: Intent {
-            installation: "00000000".parse().unwrap(),
-            lease: LeaseId::random(),
-        },
-        key: esi_core::BindingKey {
-            cluster: "dev".parse().unwrap(),
-            instance: "pod:1".to_owned(),
-            binding: "db".parse().unwrap(),
-        },
-        owner: Owner {
-            namespace: "demo".parse().unwrap(),
-            service_account: "app".parse().unwrap(),
-            name: "app-0".to_owned(),
-            node: None,
-        },
-        generator: "Fake/demo/x".parse().unwrap(),
-        generation: Generation::FIRST,
-        state: State::Active,
-        acknowledged: true,
-        handle: None,
-        ends: Ends::AtOnce,
-        renewable: true,
-        begun_at: NOW,
-        issued_at: Some((NOW + Duration::from_secs(left)).before(Duration::from_secs(3600))),
-        expires_at: Some(NOW + Duration::from_secs(left)),
-        max_expires_at: None,
-        alive_until: None,
-        end_reason: None,
-        attempts: 0,
-        last_error: None,
+        issued_at: Some(expires_at.before(Duration::from_secs(3600))),
+        expires_at: Some(expires_at),
+        ..crate::testing::lease()
     };
     change(&mut lease);
     lease
