@@ -6,4 +6,5 @@ mod discovery;
 mod faults;
 mod hygiene;
 mod issue;
+mod vault;
 pub(crate) mod world;
