@@ -5,7 +5,8 @@
 //! The store has a time of its own. It is the clock's, as long as that runs forwards. If the clock is set back, the
 //! store's time goes on from where it was, at the pace of the machine's monotonic clock, until the clock has caught
 //! up: nothing un-expires, and nothing waits for the clock. It is durable, so a restart does not set it back
-//! either. Whoever compares with an instant from the store takes the store's time from [`DueBatch::now`].
+//! either. Whoever compares with an instant from the store takes the store's time, [`Store::now`] or
+//! [`DueBatch::now`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -254,6 +255,9 @@ pub struct InUse {
 pub trait Store: Send + Sync + fmt::Debug {
     /// Whose ledger this is.
     fn installation(&self) -> &InstallationId;
+
+    /// The store's time: what the times of a [`Lease`] are to be compared with.
+    fn now(&self) -> Timestamp;
 
     /// Records the intent to mint the next generation of a binding. In the same transaction every unacknowledged
     /// generation of the binding is ended (intents are swept, active ones revoked). The last acknowledged one lives

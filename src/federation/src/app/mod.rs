@@ -136,10 +136,9 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
     let service = FederationService {
         authenticator: Arc::new(Authenticator::new(catalog.clone(), Arc::clone(&clock), audience)),
         issuer: Arc::clone(&issuer),
-        reports: Arc::new(Reports::new(Arc::clone(&store), backends, Arc::clone(&clock))),
+        reports: Arc::new(Reports::new(Arc::clone(&store), backends, clock)),
         store,
         waker,
-        clock,
         metrics,
     };
     let service = FederationServer::new(service)

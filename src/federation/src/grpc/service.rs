@@ -8,7 +8,7 @@ use esi_api::convert::FieldError;
 use esi_api::status::from_error;
 use esi_api::v1;
 use esi_api::v1::federation_server::Federation;
-use esi_core::{Classify, Clock, Workload, chain};
+use esi_core::{Classify, Workload, chain};
 use esi_ledger::port::{EndReason, Selector, Store};
 use esi_ledger::worker::Waker;
 use tokio::time::Instant;
@@ -34,8 +34,6 @@ pub struct FederationService {
     pub store: Arc<dyn Store>,
     /// Wakes the worker that ends leases.
     pub waker: Waker,
-    /// The time, for the durations of an answer.
-    pub clock: Arc<dyn Clock>,
     /// Counts.
     pub metrics: Arc<Metrics>,
 }
@@ -98,7 +96,7 @@ impl Federation for FederationService {
                 ttl: fields.ttl,
             };
             let issued = self.issuer.issue(request).await.map_err(refuse)?;
-            Ok(wire::issue_response(issued, self.clock.as_ref()))
+            Ok(wire::issue_response(issued, self.store.now()))
         })
         .await
     }

@@ -4,7 +4,7 @@ use esi_api::convert::{FieldError, SourceField, credential_to_wire, from_wire, t
 use esi_api::v1;
 use esi_core::names::{BindingName, ClientInstance, GeneratorRef};
 use esi_core::plan::{Source, limits};
-use esi_core::{Classify, Clock, Code, Generation, RequestId, Retry, SecretBytes};
+use esi_core::{Classify, Code, Generation, RequestId, Retry, SecretBytes, Timestamp};
 use esi_resources::generator::kind::normalise;
 use thiserror::Error;
 use tonic::metadata::MetadataMap;
@@ -106,9 +106,9 @@ pub(super) fn generator(source: Source) -> Result<GeneratorRef, StoresNotServed>
     }
 }
 
-pub(super) fn issue_response(issued: Issued, clock: &dyn Clock) -> v1::IssueResponse {
+/// `now` is the ledger's time, as all times of a lease are.
+pub(super) fn issue_response(issued: Issued, now: Timestamp) -> v1::IssueResponse {
     let Issued { credential, lease } = issued;
-    let now = clock.now();
     let lease = v1::Lease {
         id: lease.intent.lease.to_string(),
         generation: lease.generation.number(),

@@ -68,14 +68,15 @@ impl Reports {
             let authorised = current.as_ref().is_some_and(|lease| {
                 authorise(catalog.authorizations(), principal, &lease.generator).is_ok()
             });
-            let now = self.clock.now();
             let lease = if authorised {
                 let uses = vec![InUse { key, generation }];
-                self.store.in_use(uses, now + ALIVE_FOR).await?.pop().flatten()
+                let alive_until = self.clock.now() + ALIVE_FOR;
+                self.store.in_use(uses, alive_until).await?.pop().flatten()
             } else {
                 current
             };
-            verdicts.push(verdict(lease.as_ref(), authorised, now));
+            // By the clock of the machine a lease may end at another time than by the ledger's, which ends it.
+            verdicts.push(verdict(lease.as_ref(), authorised, self.store.now()));
         }
         Ok(verdicts)
     }

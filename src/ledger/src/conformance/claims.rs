@@ -318,6 +318,11 @@ async fn time_goes_on_after_a_jump_of_the_clock(ledger: &dyn Ledger) {
     assert_eq!(bed.lease(lease.intent.lease).await.state, State::Revoking);
     let next = bed.active(&key("b"), activation()).await;
     assert!(next.begun_at >= START + TTL);
+    let left = next.expires_at.unwrap().since(bed.store.now());
+    assert!(
+        left <= TTL,
+        "what is left of it is told by the store's time: {left:?}"
+    );
     // Alive for a minute by the clock is a minute by the store, however far they are apart.
     bed.alive(&next, secs(60)).await;
     let alive_until = bed.lease(next.intent.lease).await.alive_until.unwrap();

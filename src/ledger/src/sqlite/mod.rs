@@ -38,6 +38,7 @@ use tokio::sync::mpsc::error::TrySendError;
 pub use open::OpenError;
 use owner::{Command, Job};
 use session::Session;
+use time::SharedTime;
 
 use crate::error::StoreError;
 use crate::port::{
@@ -53,6 +54,7 @@ const QUEUE: usize = 1024;
 pub struct SqliteStore {
     installation: InstallationId,
     epoch: i64,
+    time: SharedTime,
     /// `None` only while it is dropped.
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
@@ -82,6 +84,7 @@ impl SqliteStore {
         let owner = open::open(path, clock)?;
         let installation = owner.installation.clone();
         let epoch = owner.epoch;
+        let time = owner.time.clone();
         let (queue, commands) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
@@ -90,6 +93,7 @@ impl SqliteStore {
         Ok(Self {
             installation,
             epoch,
+            time,
             queue: Some(queue),
             thread: Some(thread),
             #[cfg(test)]
@@ -103,6 +107,7 @@ impl SqliteStore {
         Self {
             installation: owner.installation.clone(),
             epoch: owner.epoch,
+            time: owner.time.clone(),
             queue: None,
             thread: None,
             inline: Some(std::sync::Mutex::new(owner)),
@@ -170,6 +175,10 @@ impl Drop for SqliteStore {
 impl Store for SqliteStore {
     fn installation(&self) -> &InstallationId {
         &self.installation
+    }
+
+    fn now(&self) -> Timestamp {
+        self.time.read().now
     }
 
     async fn begin(&self, new: NewLease) -> Result<Begun, StoreError> {

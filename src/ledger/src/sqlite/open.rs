@@ -18,7 +18,7 @@ use rusqlite_migration::{M, Migrations};
 use thiserror::Error;
 
 use super::owner::Owner;
-use super::time::StoreTime;
+use super::time::SharedTime;
 
 const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../../migrations/0001_leases.sql"))];
 /// How many migrations this version knows: a ledger's own number is in its `user_version`.
@@ -174,7 +174,7 @@ pub(super) fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Owner, OpenErro
         connection,
         installation,
         epoch,
-        time: StoreTime::after(last, clock),
+        time: SharedTime::after(last, clock),
         failing: false,
     };
     owner.release_claims();

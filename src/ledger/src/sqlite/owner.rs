@@ -7,7 +7,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use super::session::Session;
-use super::time::StoreTime;
+use super::time::SharedTime;
 use crate::error::StoreError;
 use esi_core::InstallationId;
 
@@ -82,7 +82,7 @@ pub(super) struct Owner {
     pub(super) connection: Connection,
     pub(super) installation: InstallationId,
     pub(super) epoch: i64,
-    pub(super) time: StoreTime,
+    pub(super) time: SharedTime,
     /// The last transaction failed: so that a full disk is reported once, not a thousand times.
     pub(super) failing: bool,
 }

@@ -1,6 +1,6 @@
 //! The store's time: the clock's, but never backwards.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use esi_core::{Clock, Timestamp};
 use tokio::time::Instant;
@@ -13,6 +13,22 @@ pub(super) struct StoreTime {
     last: Timestamp,
     /// When the clock was last not behind, by itself and by the monotonic clock.
     anchor: (Timestamp, Instant),
+}
+
+/// The time of one store, for the thread that owns it and whoever asks in between.
+#[derive(Debug, Clone)]
+pub(super) struct SharedTime(Arc<Mutex<StoreTime>>);
+
+impl SharedTime {
+    /// Goes on from `last`.
+    pub(super) fn after(last: Timestamp, clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Mutex::new(StoreTime::after(last, clock))))
+    }
+
+    pub(super) fn read(&self) -> Reading {
+        // A panic of a clock leaves the time as it was.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).read()
+    }
 }
 
 /// One reading.
