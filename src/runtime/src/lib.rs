@@ -1,7 +1,7 @@
 //! What every long-running ESI program needs around its own work, and nothing of that work.
 //!
 //! ```text
-//!  memory ── never dumped
+//!  memory ── never dumped            descriptors ── as many as may be
 //!  crypto ── one provider          telemetry ── logs, with a cap that no filter lifts
 //!  shutdown ── asked to stop?      tasks ── what must be alive, and the drain
 //!  readiness ── still waiting for  admin ── /healthz /readyz /metrics, plain HTTP
@@ -15,6 +15,7 @@
 
 pub mod admin;
 pub mod crypto;
+pub mod descriptors;
 mod files;
 pub mod memory;
 pub mod metrics;

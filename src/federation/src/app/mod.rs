@@ -80,6 +80,8 @@ pub struct Bound {
 
 /// How often held values are looked through for those whose moment is over.
 const HELD_SWEEP: Duration = Duration::from_secs(5);
+/// Descriptors that are kept from callers: 64 revocations and as many issues with a connection each, and files.
+const OWN_DESCRIPTORS: usize = 512;
 /// What is left for the ledger and the worker once the calls have ended.
 const AFTER_DRAIN: Duration = Duration::from_secs(3);
 
@@ -151,6 +153,7 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
         let (tls, shutdown, metrics) = (tls.clone(), shutdown.clone(), runtime_metrics.clone());
         let limits = ServeLimits {
             drain,
+            max_connections: connections(esi_runtime::descriptors::raise()),
             ..ServeLimits::default()
         };
         async move {
@@ -193,6 +196,13 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
         tasks,
         drain,
     })
+}
+
+/// How many connections are served at once with so many descriptors: callers, who need not be anybody, leave enough
+/// for the ledger, the catalog and the backends, where credentials must be revoked whoever calls.
+fn connections(descriptors: usize) -> usize {
+    let most = ServeLimits::default().max_connections;
+    most.min(descriptors.saturating_sub(OWN_DESCRIPTORS).max(descriptors / 2))
 }
 
 async fn expire_held(issuer: Arc<Issuer>) {
@@ -258,5 +268,18 @@ impl Bound {
     pub async fn wait(self) -> Result<(), AppError> {
         self.tasks.wait(self.drain + AFTER_DRAIN).await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_leave_descriptors_to_the_ledger_and_the_backends() {
+        assert_eq!(connections(20_000), 4096);
+        assert_eq!(connections(4096), 3584);
+        assert_eq!(connections(1024), 512);
+        assert_eq!(connections(256), 128);
     }
 }
