@@ -14,6 +14,7 @@
 mod error;
 mod held;
 mod lock;
+mod slots;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use esi_core::{BindingKey, Checkpoint, Clock, Credential, Handle, Instance, Leas
 use esi_generators::{Generator, IssueContext, RecordError, Recorder};
 use esi_ledger::port::{Activation, Begun, Lease, NewLease, Owner, State, Store};
 use esi_ledger::worker::Waker;
-use tokio::sync::Semaphore;
+use esi_resources::catalog::Snapshot;
 use tokio_util::task::TaskTracker;
 
 pub use error::IssueError;
@@ -34,6 +35,7 @@ use crate::authenticate::Principal;
 use crate::authorise::{Grant, authorise};
 use crate::backends::Backends;
 use crate::issue::lock::BindingLocks;
+use crate::issue::slots::Slots;
 
 /// One attempt of one workload to get a credential.
 #[derive(Debug, Clone)]
@@ -72,7 +74,7 @@ pub struct IssueLimits {
     pub mint_within: Duration,
     /// How long the acknowledged generation lives on once a newer one is acknowledged.
     pub overlap: Duration,
-    /// Issues under way at once; more are told to come back.
+    /// Issues under way at once, half of them at one generator at most; more are told to come back.
     pub concurrency: usize,
 }
 
@@ -100,8 +102,15 @@ pub struct Issuer {
     limits: IssueLimits,
     held: Held,
     locks: BindingLocks,
-    slots: Arc<Semaphore>,
+    slots: Slots,
     running: TaskTracker,
+}
+
+/// What one revision of the catalog lets a request have.
+struct Permit {
+    revision: u64,
+    grant: Grant,
+    generator: Arc<dyn Generator>,
 }
 
 /// What the issuer works with.
@@ -130,7 +139,7 @@ impl Issuer {
             clock,
             checkpoint,
         } = parts;
-        let slots = Arc::new(Semaphore::new(limits.concurrency));
+        let slots = Slots::new(limits.concurrency);
         let (held, locks) = (Held::default(), BindingLocks::default());
         Self {
             store,
@@ -158,29 +167,41 @@ impl Issuer {
     /// See [`IssueError`].
     pub async fn issue(self: &Arc<Self>, request: IssueRequest) -> Result<Issued, IssueError> {
         let catalog = self.backends.catalog();
-        let grant = authorise(catalog.authorizations(), &request.principal, &request.generator)?;
-        let generator = self.backends.find(&catalog, &request.generator)?;
-        let slot = Arc::clone(&self.slots)
-            .try_acquire_owned()
-            .map_err(|_full| IssueError::Busy)?;
+        let permit = self.permit(&catalog, &request)?;
+        let slot = self.slots.take(&request.generator).ok_or(IssueError::Busy)?;
         let this = Arc::clone(self);
         // A task of its own: a caller that hangs up must not cut a mint in two.
         let task = self.running.spawn(async move {
-            let issued = this.issue_once(&request, grant, generator.as_ref()).await;
+            let issued = this.issue_once(&request, permit).await;
             drop(slot);
             issued
         });
         task.await.unwrap_or_else(|_panicked| Err(IssueError::Panicked))
     }
 
-    async fn issue_once(
-        &self,
-        request: &IssueRequest,
-        grant: Grant,
-        generator: &dyn Generator,
-    ) -> Result<Issued, IssueError> {
+    /// What the catalog allows, and from what.
+    fn permit(&self, catalog: &Snapshot, request: &IssueRequest) -> Result<Permit, IssueError> {
+        let grant = authorise(catalog.authorizations(), &request.principal, &request.generator)?;
+        let generator = self.backends.find(catalog, &request.generator)?;
+        Ok(Permit {
+            revision: catalog.revision(),
+            grant,
+            generator,
+        })
+    }
+
+    async fn issue_once(&self, request: &IssueRequest, permit: Permit) -> Result<Issued, IssueError> {
         let key = request.workload.key(&request.binding);
         let _one_at_a_time = self.locks.acquire(&key).await;
+        // Its turn may have come late, and what was removed meanwhile is removed.
+        let catalog = self.backends.catalog();
+        let permit = if catalog.revision() == permit.revision {
+            permit
+        } else {
+            self.permit(&catalog, request)?
+        };
+        let Permit { grant, generator, .. } = permit;
+        let generator = generator.as_ref();
         if let Some(held) = self.still_held(&key, request).await? {
             return Ok(held);
         }
