@@ -383,3 +383,86 @@ async fn whatever_step_it_died_at_a_revocation_from_the_intent_alone_leaves_noth
     .await;
     assert_eq!(world.roles().await, [""; 0]);
 }
+
+#[tokio::test]
+async fn a_user_is_not_said_to_be_gone_because_the_generator_points_to_another_server() {
+    let mut world = World::new(Release::System).await;
+    let user = world.issue().await.unwrap();
+    let other = World::new(Release::Newer).await;
+    let home = world.spec.clone();
+    world.spec = other.spec.clone();
+    let password = std::mem::replace(
+        &mut world.fixture.admin_password,
+        other.fixture.admin_password.clone(),
+    );
+
+    let ended = Ended::default();
+    let handle = Some(&user.issued.handle);
+    let refused = world.generator().revoke(&user.intent, handle, &ended).await;
+    let refused = chain(&refused.unwrap_err());
+    assert!(
+        refused.contains("spec.host") && refused.contains("may live on there"),
+        "{refused}"
+    );
+    assert!(!ended.is_told());
+    assert!(world.connect(&user).await.is_ok(), "it lives on");
+
+    // A mint that never landed is nowhere, and holds nothing up.
+    let recorded = Handle::default().with("role", user.name.as_str());
+    world
+        .generator()
+        .revoke(&user.intent, Some(&recorded), &ended)
+        .await
+        .unwrap();
+
+    // The same server under another name is the same server.
+    world.spec = home;
+    world.spec["host"] = json!("localhost");
+    world.fixture.admin_password = password;
+    world
+        .generator()
+        .revoke(&user.intent, handle, &Ended::default())
+        .await
+        .unwrap();
+    assert_eq!(world.roles().await, [""; 0]);
+}
+
+/// What `reassignTo` is for; see the generator's own words on it.
+#[rstest]
+#[case::to_the_databases_owner(None)]
+#[case::to_a_role_that_has_nothing(Some("heir"))]
+#[tokio::test]
+async fn what_a_user_leaves_behind_runs_with_the_rights_of_its_heir(#[case] heir: Option<&str>) {
+    let mut world = World::new(Release::System).await;
+    let (owner, app) = (world.fixture.owner.clone(), world.fixture.app.clone());
+    world
+        .fixture
+        .ask(&format!(
+            "SET ROLE {owner}; CREATE TABLE salaries AS SELECT 7 AS n"
+        ))
+        .await
+        .unwrap();
+    if let Some(heir) = heir {
+        let heir = format!("{heir}_{}", world.fixture.database);
+        let admin = world.fixture.admin.clone();
+        let sql = format!(
+            "CREATE ROLE {heir}; GRANT {heir} TO {admin}; GRANT USAGE, CREATE ON SCHEMA public TO {heir}"
+        );
+        world.fixture.ask(&sql).await.unwrap();
+        world.spec["user"]["reassignTo"] = json!(heir);
+    }
+    let first = world.issue().await.unwrap();
+    let mut connection = world.connect(&first).await.unwrap();
+    let trap = format!("CREATE VIEW trap AS SELECT * FROM salaries; GRANT SELECT ON trap TO {app}");
+    query(&mut connection, &trap).await.unwrap();
+    assert_eq!(
+        refused(&mut connection, "SELECT n::text FROM trap").await,
+        "42501"
+    );
+    world.revoke(&first.intent).await.unwrap();
+
+    let second = world.issue().await.unwrap();
+    let mut connection = world.connect(&second).await.unwrap();
+    let read = query(&mut connection, "SELECT n::text FROM trap").await;
+    assert_eq!(read.is_ok(), heir.is_none());
+}

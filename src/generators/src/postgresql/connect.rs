@@ -59,6 +59,11 @@ impl Place {
     }
 
     /// What two places must have in common to share connections.
+    /// The server, as a handle names it.
+    pub(super) fn server(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
     fn key(&self) -> Key {
         let mut hash = Context::new(&SHA256);
         let port = self.port.to_be_bytes();

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::failure::Budget;
 use super::verifier::verifier;
-use super::{PostgreSql, name, sql};
+use super::{PostgreSql, SERVER, name, sql};
 use crate::error::GeneratorError;
 use crate::port::{IssueContext, Issued};
 use crate::random;
@@ -73,7 +73,8 @@ pub(super) async fn issue(pg: &PostgreSql, cx: &IssueContext<'_>) -> Result<Issu
     })?;
     Ok(Issued {
         credential,
-        handle,
+        // Only now is anything there: what was recorded before may never have landed anywhere.
+        handle: handle.with(SERVER, pg.place.server()),
         expires_in: cx.ttl,
         max_expires_in: None,
         renewable: true,

@@ -31,6 +31,13 @@
 //! third party granted directly to a minted user (not to one of `user.roles`) only that party can take back: the
 //! user's access ends, but the role stays until it does.
 //!
+//! # What users leave behind
+//! Views, functions, triggers and index expressions run with the rights of who owns them. Where a user may create any
+//! of these, whoever gets them when it ends lends its rights to what a hostile user wrote: a view on a table of the
+//! database's owner, made by a user that could not read it, can be read once it is the owner's. So give `roles` that
+//! may create objects only together with a `reassignTo` that has no rights but those objects, or with
+//! `destructiveCleanup`; and let no superuser own such a database.
+//!
 //! `databases` of the manifest is not needed to find what a user owns: the server's own list of dependencies is used,
 //! which names every database.
 
@@ -64,6 +71,9 @@ pub(crate) use connect::Pools;
 /// How long after a mint's deadline its role may still appear: a commit that passed the deadline's check may yet wait
 /// for the disk or a synchronous standby.
 const VISIBILITY_LAG: Duration = Duration::from_secs(10);
+
+/// The field of a handle that says at which server its user was made.
+const SERVER: &str = "server";
 
 /// One PostgreSQL server and how users are made there.
 pub(crate) struct PostgreSql {
@@ -125,9 +135,10 @@ impl Generator for PostgreSql {
     async fn revoke(
         &self,
         intent: &Intent,
-        _handle: Option<&Handle>,
+        handle: Option<&Handle>,
         progress: &dyn Progress,
     ) -> Result<(), GeneratorError> {
-        revoke::revoke(self, intent, progress).await
+        let made_at = handle.and_then(|handle| handle.text(SERVER));
+        revoke::revoke(self, intent, made_at, progress).await
     }
 }

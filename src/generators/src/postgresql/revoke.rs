@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use esi_core::Intent;
+use thiserror::Error;
 
 use super::PostgreSql;
 use super::connect::{Row, Session};
@@ -49,35 +50,70 @@ impl Role {
     }
 }
 
+/// The manifest leads elsewhere now.
+#[derive(Debug, Error)]
+#[error(
+    "the user was made at {made_at} and is not at {here}, where the generator points now: it may live on there. Point \
+     the generator there until its leases have ended, or drop the user by hand"
+)]
+struct Elsewhere {
+    made_at: String,
+    here: String,
+}
+
+/// `made_at` is the server of the handle, for a user that is known to have been made.
 pub(super) async fn revoke(
     pg: &PostgreSql,
     intent: &Intent,
+    made_at: Option<&str>,
     progress: &dyn Progress,
 ) -> Result<(), GeneratorError> {
     let budget = Budget::new(LIMIT);
-    for _ in 1..PASSES {
+    let mut found = false;
+    for pass_number in 1..=PASSES {
         match pass(pg, intent, progress, &budget).await {
-            Err(failure) if failure.is(UNDEFINED_OBJECT) || failure.is(DEPENDENT_OBJECTS) => {}
-            result => return result.map_err(GeneratorError::from),
+            Ok(was_there) => {
+                found |= was_there;
+                break;
+            }
+            Err(failure)
+                if pass_number < PASSES
+                    && (failure.is(UNDEFINED_OBJECT) || failure.is(DEPENDENT_OBJECTS)) =>
+            {
+                found = true;
+            }
+            Err(failure) => return Err(failure.into()),
         }
     }
-    pass(pg, intent, progress, &budget)
-        .await
-        .map_err(GeneratorError::from)
+    let here = pg.place.server();
+    if let Some(made_at) = made_at
+        && !found
+        && made_at != here
+    {
+        return Err(GeneratorError::Misconfigured {
+            field: "spec.host",
+            problem: Box::new(Elsewhere {
+                made_at: made_at.to_owned(),
+                here,
+            }),
+        });
+    }
+    progress.access_ended().await;
+    Ok(())
 }
 
+/// Answers whether there was anything to end.
 async fn pass(
     pg: &PostgreSql,
     intent: &Intent,
     progress: &dyn Progress,
     budget: &Budget,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let (mut session, rows) = pg.pool.start(&sql::find(intent), budget, FIND).await?;
     let roles: Vec<Role> = rows.iter().filter_map(Role::read).collect();
     if roles.is_empty() {
         session.give_back();
-        progress.access_ended().await;
-        return Ok(());
+        return Ok(false);
     }
     disable(&mut session, &roles, budget).await?;
     pg.checkpoint.reach("postgresql/nologin");
@@ -99,7 +135,7 @@ async fn pass(
     // A login that had passed its check just before NOLOGIN may have shown itself only now.
     end_sessions(&mut session, &oids, budget).await?;
     session.give_back();
-    Ok(())
+    Ok(true)
 }
 
 /// No new session from here on.
