@@ -36,6 +36,9 @@ mod tests {
         setrlimit(Resource::Nofile, low).unwrap();
         let raised = raise();
         assert_eq!(getrlimit(Resource::Nofile).current, maximum);
-        assert_eq!(maximum.map(|maximum| usize::try_from(maximum).unwrap()), Some(raised));
+        assert_eq!(
+            maximum.map(|maximum| usize::try_from(maximum).unwrap()),
+            Some(raised)
+        );
     }
 }

@@ -8,11 +8,11 @@ use std::time::Duration;
 use axum::Router;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::{self, Streams, Transport};
+use super::gate::{Gate, Place};
 use super::{Listener, Peer, ServeLimits};
 use crate::{Metrics, Shutdown};
 
@@ -76,15 +76,13 @@ impl Server {
     }
 
     async fn accept(self: Arc<Self>, listener: &Listener, streams: &Streams) {
-        let slots = Arc::new(Semaphore::new(
-            self.limits.max_connections.min(Semaphore::MAX_PERMITS),
-        ));
+        let gate = Gate::new(self.limits.max_connections);
         let mut failures = 0;
         loop {
             match listener.socket.accept().await {
                 Ok((stream, address)) => {
                     failures = 0;
-                    self.admit(stream, address, &slots, streams);
+                    self.admit(stream, address, &gate, streams);
                 }
                 Err(error) => {
                     let Some(pause) = pause(error.kind(), failures) else {
@@ -101,20 +99,17 @@ impl Server {
         }
     }
 
-    fn admit(
-        self: &Arc<Self>,
-        stream: TcpStream,
-        address: SocketAddr,
-        slots: &Arc<Semaphore>,
-        streams: &Streams,
-    ) {
-        let Ok(slot) = Arc::clone(slots).try_acquire_owned() else {
-            self.metrics.refused("limit").inc();
-            return;
+    fn admit(self: &Arc<Self>, stream: TcpStream, address: SocketAddr, gate: &Gate, streams: &Streams) {
+        let place = match gate.admit(address.ip()) {
+            Ok(place) => place,
+            Err(reason) => {
+                self.metrics.refused(reason).inc();
+                return;
+            }
         };
         tune(&stream);
         self.metrics.accepted.inc();
-        let open = Open::new(self.metrics.clone(), slot);
+        let open = Open::new(self.metrics.clone(), place);
         let server = Arc::clone(self);
         let (http, cut) = (streams.clone(), streams.cut.clone());
         streams.tracker.spawn(async move {
@@ -153,13 +148,16 @@ fn pause(error: ErrorKind, failures_before: u32) -> Option<Duration> {
 /// A connection's slot and its place in the gauge, given back together.
 struct Open {
     metrics: Metrics,
-    _slot: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Open {
-    fn new(metrics: Metrics, slot: OwnedSemaphorePermit) -> Self {
+    fn new(metrics: Metrics, place: Place) -> Self {
         metrics.open.inc();
-        Self { metrics, _slot: slot }
+        Self {
+            metrics,
+            _place: place,
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod accept;
 mod connection;
+mod gate;
 
 use std::io;
 use std::net::SocketAddr;
