@@ -62,7 +62,7 @@ async fn a_signal_reaches_the_command_and_the_user_is_gone_afterwards() {
 async fn when_the_parent_is_killed_the_time_to_live_ends_the_user() {
     let world = World::start().await;
     let cli = Cli::new(&world.federation);
-    let run = cli.run(&["--generator", SHOP, "--env", "DB_USER=username", "--ttl", "3s"]);
+    let run = cli.run(&["--generator", SHOP, "--env", "DB_USER=username", "--ttl", "6s"]);
     let mut running = Running::start(run, "echo \"$DB_USER\"; read word");
     let user = running.line();
     assert_eq!(world.users().await, BTreeSet::from([user]));
@@ -74,7 +74,7 @@ async fn when_the_parent_is_killed_the_time_to_live_ends_the_user() {
 #[tokio::test]
 async fn files_are_rotated_before_a_lease_that_cannot_be_prolonged_ends() {
     let mut world = World::prepare().await;
-    world.federation.allow_for("app", &[SHOP], Some("6s")).unwrap();
+    world.federation.allow_for("app", &[SHOP], Some("9s")).unwrap();
     world.federation.flags(&["--overlap", "1s"]);
     world.federation.start().unwrap();
     let cli = Cli::new(&world.federation);
@@ -122,16 +122,17 @@ async fn a_command_that_runs_beyond_its_time_to_live_keeps_its_user() {
 async fn exec_becomes_the_command_and_its_lease_ends_with_its_time_to_live() {
     let world = World::start().await;
     let cli = Cli::new(&world.federation);
-    let exec = cli.exec(&["--generator", SHOP, "--env", "DB_USER=username", "--ttl", "3s"]);
+    let mut exec = cli.exec(&["--generator", SHOP, "--env", "DB_USER=username", "--ttl", "6s"]);
+    exec.env("ESI_INSTANCE", "mine");
     let mut running = Running::start(
         exec,
-        "echo \"$DB_USER $$\"; env | grep -c ^ESI_; read word; exit 5",
+        "echo \"$DB_USER $$\"; echo ${ESI_INSTANCE-none}; read word; exit 5",
     );
     let line = running.line();
     let (user, pid) = line.split_once(' ').unwrap();
     assert_eq!(world.users().await, BTreeSet::from([user.to_owned()]));
     assert_eq!(pid, running.pid().to_string(), "the same process");
-    assert_eq!(running.line(), "0", "nothing of ours is in its environment");
+    assert_eq!(running.line(), "none", "nothing of ours is in its environment");
     assert_eq!(running.finish().code(), Some(5));
     eventually("the user is gone", async || world.users().await.is_empty()).await;
 }

@@ -161,7 +161,7 @@ async fn a_lease_that_nobody_reports_ends_at_its_time_to_live() {
     let world = World::start().await;
     let mut client = world.federation.client(&Pod::new()).await.unwrap();
     let mut request = issue_request(SHOP, "db", &request_id());
-    request.ttl = Some(prost_duration(2));
+    request.ttl = Some(prost_duration(5));
     let issued = client.issue_as(request).await.unwrap();
     assert!(world.can_log_in(&issued).await);
     eventually("the user is gone", async || world.users().await.is_empty()).await;
@@ -173,7 +173,7 @@ async fn a_lease_that_is_reported_is_renewed_beyond_its_time_to_live() {
     let world = World::start().await;
     let mut client = world.federation.client(&Pod::new()).await.unwrap();
     let mut request = issue_request(SHOP, "db", &request_id());
-    request.ttl = Some(prost_duration(4));
+    request.ttl = Some(prost_duration(8));
     let issued = client.issue_as(request).await.unwrap();
     assert_eq!(client.report(1).await.unwrap().action(), v1::Action::Keep);
     let user = value(&issued, "username");
