@@ -114,6 +114,12 @@ impl Plan {
         if text.len() > limits::MAX_BYTES * MAX_PLANS {
             return Err(PlanError::TooLarge { bytes: text.len() });
         }
+        if text.trim_start().starts_with('{') {
+            return Err(value(
+                "plans",
+                "write a JSON array, also around a single plan: `[{…}]`",
+            ));
+        }
         let raw: Vec<&serde_json::value::RawValue> = serde_json::from_str(text).map_err(PlanError::Shape)?;
         if raw.len() > MAX_PLANS {
             return Err(value(

@@ -124,6 +124,11 @@ fn counts_are_bounded() {
 #[test]
 fn many_plans_are_read_and_a_problem_names_the_plan() {
     assert_eq!(Plan::parse_many(&format!("[{DESIGN_EXAMPLE}]")).unwrap().len(), 1);
+    let alone = Plan::parse_many(DESIGN_EXAMPLE).unwrap_err();
+    assert_eq!(
+        alone.to_string(),
+        "plans: write a JSON array, also around a single plan: `[{…}]`"
+    );
     let twice = Plan::parse_many(&format!("[{DESIGN_EXAMPLE},{DESIGN_EXAMPLE}]")).unwrap_err();
     assert_eq!(twice.to_string(), "[1].binding: `db` is there twice");
     let bad = Plan::parse_many(&format!("[{}]", plan_with("1h", "1x"))).unwrap_err();
