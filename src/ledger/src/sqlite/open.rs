@@ -187,7 +187,7 @@ fn prepare_file(path: &Path) -> Result<(), OpenError> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) | None => Path::new("."),
     };
-    let statfs = rustix::fs::statfs(folder).map_err(|error| OpenError::Folder(error.into()))?;
+    let statfs = rustix::fs::statfs(folder).map_err(|error| unusable(folder, &error.into()))?;
     if let Some(kind) = network(statfs.f_type as u32) {
         return Err(OpenError::NetworkFileSystem { kind });
     }
@@ -204,7 +204,7 @@ fn prepare_file(path: &Path) -> Result<(), OpenError> {
                 .map_err(|error| OpenError::Io(Box::new(error)))
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let metadata = std::fs::metadata(path).map_err(OpenError::Folder)?;
+            let metadata = std::fs::metadata(path).map_err(|error| unusable(path, &error))?;
             if !metadata.is_file() {
                 return Err(OpenError::NotAFile);
             }
@@ -215,8 +215,16 @@ fn prepare_file(path: &Path) -> Result<(), OpenError> {
             Ok(())
         }
         Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => Err(OpenError::ReadOnly),
-        Err(error) => Err(OpenError::Folder(error)),
+        Err(error) => Err(unusable(folder, &error)),
     }
+}
+
+/// Says in the source, for the log, which path it is.
+fn unusable(path: &Path, error: &io::Error) -> OpenError {
+    OpenError::Folder(io::Error::new(
+        error.kind(),
+        format!("{}: {error}", path.display()),
+    ))
 }
 
 /// File systems whose locks or write order depend on somebody else's server (`statfs(2)`, `linux/magic.h`).

@@ -145,8 +145,17 @@ fn a_path_that_cannot_be_a_ledger_is_refused_by_name() {
     let ledger = InFolder::new();
     let folder = SqliteStore::open(ledger.0.path(), clock()).unwrap_err();
     assert!(matches!(folder, OpenError::NotAFile), "{folder:?}");
-    let missing = SqliteStore::open(&ledger.0.path().join("no/ledger.db"), clock()).unwrap_err();
+    let path = ledger.0.path().join("no");
+    let missing = SqliteStore::open(&path.join("ledger.db"), clock()).unwrap_err();
     assert!(matches!(missing, OpenError::Folder(_)), "{missing:?}");
+    assert!(
+        esi_core::chain(&missing).contains(&format!("{}: ", path.display())),
+        "{missing:?}"
+    );
+    assert!(
+        !missing.to_string().contains(&path.display().to_string()),
+        "{missing}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
