@@ -152,7 +152,7 @@ impl Flag {
                 "ESI_ENV_DIR",
                 "DIR",
                 &[Verb::Init],
-                "variables go to DIR/<binding>.env [default: /esi/env]",
+                "variables go to DIR/<binding>.env [default: /esi/env]; that directory must exist",
             ),
             Self::Deadline => told(
                 "deadline",
@@ -211,7 +211,7 @@ impl Flag {
                 "ttl",
                 "DURATION",
                 MANUAL,
-                "time to live to ask for [default: the server's]",
+                "time to live to ask for, cut to what the server grants [default: the server's]",
             ),
             Self::Values => typed(
                 "values",
