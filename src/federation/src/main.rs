@@ -1,5 +1,6 @@
 //! `esi-federation`: the server that authenticates, authorises, issues and revokes.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -7,9 +8,18 @@ use esi_federation::args::Args;
 
 fn main() -> ExitCode {
     match Args::parse().run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            tracing::info!(event = "stopped");
+            ExitCode::SUCCESS
+        }
         Err(error) => {
-            tracing::error!(error = esi_core::chain(&error), "the server ends");
+            let error = esi_core::chain(&error);
+            if tracing::dispatcher::has_been_set() {
+                tracing::error!(error, "the server ends");
+            } else {
+                // What is wrong may be the log itself. A standard error that is closed changes nothing more.
+                writeln!(io::stderr(), "error: {error}").unwrap_or_default();
+            }
             ExitCode::FAILURE
         }
     }

@@ -142,6 +142,17 @@ async fn a_second_server_on_the_same_ledger_is_refused() {
     );
 }
 
+#[test]
+fn a_log_filter_that_is_not_valid_is_told_although_there_is_no_log() {
+    let output = Command::new(esi_tests::federation::binary("esi-federation").unwrap())
+        .args(["--log", "a=b=c", "dev"])
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("write it like `info,"), "{said}");
+}
+
 #[tokio::test]
 async fn a_server_that_is_told_to_stop_finishes_what_runs_and_says_so_on_its_readiness() {
     let mut world = World::start().await;
