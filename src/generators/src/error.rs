@@ -23,7 +23,7 @@ pub enum GeneratorError {
         reference: GeneratorRef,
     },
     /// The manifest asks for something that cannot be. The operator must change it.
-    #[error("the generator is misconfigured at `{field}`")]
+    #[error("the generator is misconfigured at `{field}`; the server's log says how")]
     Misconfigured {
         /// Which field of the manifest.
         field: &'static str,
@@ -32,7 +32,7 @@ pub enum GeneratorError {
         problem: Source,
     },
     /// A Secret that the manifest refers to is absent, or lacks the key.
-    #[error("a Secret that the generator's `{field}` refers to is missing")]
+    #[error("a Secret that the generator's `{field}` refers to is missing; the server's log says which")]
     SecretMissing {
         /// Which field of the manifest.
         field: &'static str,
@@ -41,7 +41,9 @@ pub enum GeneratorError {
         missing: Source,
     },
     /// The backend refused our admin credential or its privileges.
-    #[error("the backend refused the server's own access while it was to {action}")]
+    #[error(
+        "the backend refused the server's own access while it was to {action}; the server's log has the backend's words"
+    )]
     Refused {
         /// What was being done.
         action: &'static str,
@@ -50,7 +52,7 @@ pub enum GeneratorError {
         source: Source,
     },
     /// The backend refused the request itself; the same request will be refused again.
-    #[error("the backend rejected the request to {action}")]
+    #[error("the backend rejected the request to {action}; the server's log has the backend's words")]
     Rejected {
         /// What was being done.
         action: &'static str,

@@ -44,7 +44,7 @@ pub enum AuthenticateError {
     },
     /// The issuer's key set has no such key.
     #[error(
-        "the token is signed with a key that federation `{federation}` does not have (now): get a fresh token"
+        "the token is signed with a key that federation `{federation}` does not have (now): get a fresh token, or renew its inline keys"
     )]
     UnknownKey {
         /// Whose key set.
