@@ -128,4 +128,13 @@ async fn an_admin_secret_that_is_missing_is_named_to_the_operator_and_not_to_the
         !status.message().contains(world.fixture.server.host()),
         "{status}"
     );
+    let log = world.federation.log();
+    let refused = log
+        .lines()
+        .find(|line| line.contains("generator_secret_missing"))
+        .expect("it is in the log");
+    assert!(
+        refused.contains(&format!("\"generator\":\"{SHOP}\"")) && refused.contains("\"workload\":\"pod "),
+        "{refused}"
+    );
 }

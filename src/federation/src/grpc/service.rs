@@ -8,6 +8,7 @@ use esi_api::convert::FieldError;
 use esi_api::status::from_error;
 use esi_api::v1;
 use esi_api::v1::federation_server::Federation;
+use esi_core::names::GeneratorRef;
 use esi_core::{Classify, Workload, chain};
 use esi_ledger::port::{EndReason, Selector, Store};
 use esi_ledger::worker::Waker;
@@ -17,7 +18,7 @@ use tonic::{Request, Response, Status};
 
 use super::wire;
 use crate::authenticate::{Authenticator, Principal};
-use crate::issue::{IssueRequest, Issuer};
+use crate::issue::{IssueError, IssueRequest, Issuer};
 use crate::metrics::{Call, Metrics};
 use crate::report::Reports;
 
@@ -78,6 +79,18 @@ fn refuse(error: impl Classify) -> Status {
     from_error(&error)
 }
 
+/// The same for an issue, whose log also says of what and for whom.
+fn refuse_issue(error: &IssueError, generator: &GeneratorRef, workload: &Workload) -> Status {
+    tracing::info!(
+        event = "refused",
+        kind = error.kind(),
+        error = chain(error),
+        %generator,
+        %workload
+    );
+    from_error(error)
+}
+
 #[tonic::async_trait]
 impl Federation for FederationService {
     async fn issue(&self, request: Request<v1::IssueRequest>) -> Result<Response<v1::IssueResponse>, Status> {
@@ -89,12 +102,13 @@ impl Federation for FederationService {
             let workload = principal.workload(fields.client).map_err(refuse)?;
             let request = IssueRequest {
                 principal,
-                workload,
-                generator,
+                workload: workload.clone(),
+                generator: generator.clone(),
                 binding: fields.binding,
                 request_id: fields.request_id,
                 ttl: fields.ttl,
             };
+            let refuse = |error: IssueError| refuse_issue(&error, &generator, &workload);
             let issued = self.issuer.issue(request).await.map_err(refuse)?;
             Ok(wire::issue_response(issued, self.store.now()))
         })
