@@ -7,4 +7,5 @@ mod faults;
 mod hygiene;
 mod issue;
 mod vault;
+mod withdrawn;
 pub(crate) mod world;
