@@ -98,9 +98,25 @@ impl TrustedIssuer {
         })
     }
 
-    /// Whether its issuer is known without a fetch.
+    /// As if these had been discovered.
+    #[cfg(test)]
+    pub(super) fn discovered(&self, issuer: &str, document: &serde_json::Value) {
+        let set = KeySet {
+            issuer: issuer.to_owned(),
+            keys: jwk::read_set(document).unwrap(),
+            fetched_at: Instant::now(),
+        };
+        self.keys.store(Some(Arc::new(set)));
+    }
+
+    /// Whether its resource says its issuer.
+    pub(super) fn issuer_is_written(&self) -> bool {
+        self.federation.issuer.is_some()
+    }
+
+    /// Whether its issuer was discovered before.
     pub(super) fn issuer_is_known(&self) -> bool {
-        self.federation.issuer.is_some() || self.keys.load().is_some()
+        self.keys.load().is_some()
     }
 
     async fn usable_keys(&self) -> Result<Arc<KeySet>, AuthenticateError> {

@@ -9,7 +9,8 @@
 //!
 //! Invariants: nothing of a token is believed before its signature is verified with a key of a *registered*
 //! federation; keys of one federation never verify a token for another; two federations may share an issuer
-//! text, and then the key decides which of them it is.
+//! text, and then the key decides which of them it is. Where a cluster shows another's issuer and keys as its own, the
+//! one whose `issuer` is written in its resource has the token: write it wherever clusters do not trust each other.
 
 mod claims;
 mod discovery;
@@ -141,13 +142,16 @@ impl Authenticator {
     /// See [`AuthenticateError`].
     pub async fn authenticate(&self, token: &SecretBytes) -> Result<Principal, AuthenticateError> {
         let jwt = jwt::parse(token)?;
-        // Federations that were never reached come last, so that a dead one delays nobody else's tokens.
-        let (known, unknown): (Vec<_>, Vec<_>) = self
+        // A cluster says itself what its issuer and keys are, and may say those of another: whose issuer the operator
+        // wrote down comes first. Those that were never reached come last: a dead one delays nobody else's tokens.
+        let (written, said): (Vec<_>, Vec<_>) = self
             .issuers()?
             .into_iter()
-            .partition(|issuer| issuer.issuer_is_known());
+            .partition(|issuer| issuer.issuer_is_written());
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            said.into_iter().partition(|issuer| issuer.issuer_is_known());
         let mut refusal = None;
-        for group in [known, unknown] {
+        for group in [written, known, unknown] {
             match first_to_vouch(group, &jwt).await {
                 Ok(issuer) => {
                     let audiences = issuer.audiences(&self.audience);

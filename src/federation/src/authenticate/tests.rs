@@ -280,6 +280,30 @@ async fn the_same_key_id_at_two_clusters_with_one_issuer_is_told_apart_by_the_ke
 }
 
 #[tokio::test]
+async fn a_cluster_that_shows_anothers_keys_and_issuer_as_its_own_gets_none_of_its_tokens() {
+    let victim = Signer::ec("k");
+    for thief in ["a-thief", "z-thief"] {
+        let discovered = KubernetesFederation {
+            url: Some("https://thief.example".to_owned()),
+            issuer: None,
+            jwks: None,
+            ..victim.federation(thief)
+        };
+        let authenticator = authenticator(vec![victim.federation("prod"), discovered]);
+        for issuer in authenticator.issuers().unwrap() {
+            if issuer.name().as_str() == thief {
+                issuer.discovered(ISSUER, &json!({ "keys": [victim.public] }));
+            }
+        }
+        let principal = authenticator
+            .authenticate(&victim.token(&claims()))
+            .await
+            .unwrap();
+        assert_eq!(principal.federation.as_str(), "prod");
+    }
+}
+
+#[tokio::test]
 async fn a_cluster_cannot_sign_for_another_clusters_issuer() {
     let (mine, theirs) = (Signer::ec("mine"), Signer::ec("theirs"));
     let mut other = theirs.federation("other");
