@@ -29,7 +29,9 @@ fn files(dir: &Path) -> Vec<std::path::PathBuf> {
 
 #[tokio::test]
 async fn log_ledger_and_metrics_hold_no_secret_that_was_issued_and_no_token() {
-    let mut world = World::start().await;
+    let mut world = World::prepare().await;
+    world.federation.flags(&["--log", "trace"]);
+    world.federation.start().unwrap();
     let mut secrets = vec![world.fixture.admin_password.clone()];
     for _ in 0..5 {
         let pod = Pod::new();
