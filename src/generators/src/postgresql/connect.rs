@@ -58,12 +58,12 @@ impl Place {
         }
     }
 
-    /// What two places must have in common to share connections.
     /// The server, as a handle names it.
     pub(super) fn server(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
 
+    /// What two places must have in common to share connections.
     fn key(&self) -> Key {
         let mut hash = Context::new(&SHA256);
         let port = self.port.to_be_bytes();
