@@ -164,3 +164,12 @@ async fn what_cannot_be_acknowledged_fails_the_start() {
         .ended_with(2, &world)
         .said(&["binding `db` could not be acknowledged at server `default`"]);
 }
+
+#[tokio::test]
+async fn what_was_fetched_for_a_start_that_fails_is_given_back() {
+    let world = World::new().await;
+    let plan = ONE_VARIABLE.replace(r#""key":"password""#, r#""key":"nothing""#);
+    assert_ne!(plan, ONE_VARIABLE);
+    world.cli("init", &plan).finish().await.ended_with(5, &world);
+    assert_eq!(world.fake.calls_of(Method::Revoke).len(), 1);
+}

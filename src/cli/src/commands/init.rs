@@ -1,18 +1,26 @@
 //! `init`: fetch everything into the pod's volumes and env files, then end.
 
-use super::block_on;
+use super::{GIVE_BACK_AFTER_FAILURE, block_on};
 use crate::config::Config;
 use crate::deliver::Delivery;
 use crate::exit::{Exit, Failure};
 use crate::session::Session;
 
-/// Leaves the leases alive for the containers that start next. After a failure they are left too: kubelet starts
-/// this container again, and its next issue takes the place of what nobody acknowledged.
+/// Leaves the leases alive for the containers that start next.
 ///
 /// # Errors
-/// If not every plan is fulfilled.
+/// If not every plan is fulfilled; then what was fetched is given back: nobody knows whether kubelet will start this
+/// container again, and until then it would live on unused.
 pub(crate) fn init(config: Config) -> Result<u8, Failure> {
     let delivery = Delivery::new(config.volumes.clone(), Some(config.env_dir.clone()));
-    block_on(|runtime| runtime.block_on(async { Session::new(config)?.start(&delivery).await }))?;
-    Ok(Exit::Done.code())
+    block_on(|runtime| {
+        runtime.block_on(async {
+            let session = Session::new(config)?;
+            if let Err(failure) = session.start(&delivery).await {
+                session.give_back(GIVE_BACK_AFTER_FAILURE).await;
+                return Err(failure);
+            }
+            Ok(Exit::Done.code())
+        })
+    })
 }

@@ -7,6 +7,7 @@ use esi_core::{Classify as _, chain};
 
 use super::attempt::Outcome;
 use crate::error::StoreError;
+use crate::port::Work;
 
 /// Failures in a row that are warnings: enough to see a pattern, few enough for an outage with thousands of leases.
 const LOUD: u32 = 3;
@@ -28,6 +29,7 @@ impl Report {
             dead,
             unsettled,
         } = outcome;
+        let ends = *work != Work::Renew;
         let work = work.as_str();
         match failure {
             Some(failure) => {
@@ -46,7 +48,12 @@ impl Report {
                 if let Some(failures) = self.failing.remove(generator) {
                     tracing::info!(%generator, work, failures, "recovered");
                 }
-                tracing::debug!(%generator, %lease, work, failed_before, "done");
+                // The end of a lease is told as its beginning is; a renewal is routine.
+                if ends {
+                    tracing::info!(event = "ended", %generator, %lease, work, failed_before);
+                } else {
+                    tracing::debug!(%generator, %lease, work, failed_before, "done");
+                }
             }
         }
         match unsettled {
