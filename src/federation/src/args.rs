@@ -121,7 +121,8 @@ struct Limits {
     /// Time to live of a credential where the plan asks for none.
     #[arg(long, env = "ESI_DEFAULT_TTL", value_name = "DURATION", default_value = "1h", value_parser = duration)]
     default_ttl: Duration,
-    /// Longest time to live, whatever an Authorization grants.
+    /// Longest time to live of one grant, whatever an Authorization says. A workload that lives on has it renewed;
+    /// an Authorization's maxTTL bounds that, too.
     #[arg(long, env = "ESI_MAX_TTL", value_name = "DURATION", default_value = "24h", value_parser = duration)]
     max_ttl: Duration,
     /// How long a backend may take to mint.

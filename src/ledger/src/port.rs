@@ -340,6 +340,10 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Takes up a dead lease again, at once; answers whether it was dead.
     async fn retry(&self, lease: LeaseId) -> Result<bool, StoreError>;
 
+    /// One generation of a binding, whatever its state.
+    async fn generation(&self, key: &BindingKey, generation: Generation)
+    -> Result<Option<Lease>, StoreError>;
+
     /// The newest generation of a binding, whatever its state.
     async fn newest(&self, key: &BindingKey) -> Result<Option<Lease>, StoreError>;
 

@@ -194,6 +194,27 @@ async fn a_lease_that_is_reported_is_renewed_beyond_its_time_to_live() {
 }
 
 #[tokio::test]
+async fn a_rotation_that_fails_leaves_the_credential_in_use_alone() {
+    let world = World::start().await;
+    let mut client = world.federation.client(&Pod::new()).await.unwrap();
+    let issued = client.issue(SHOP).await.unwrap();
+    client.acknowledge(1).await.unwrap();
+    let app = &world.fixture.app;
+    let rename = async |from: &str, to: &str| {
+        world
+            .fixture
+            .ask(&format!("ALTER ROLE {from} RENAME TO {to}"))
+            .await
+            .unwrap();
+    };
+    rename(app, &format!("{app}x")).await;
+    client.issue(SHOP).await.expect_err("the role to grant is gone");
+    rename(&format!("{app}x"), app).await;
+    assert_eq!(client.report(1).await.unwrap().action(), v1::Action::Keep);
+    assert!(world.can_log_in(&issued).await);
+}
+
+#[tokio::test]
 async fn the_authorization_caps_the_time_to_live() {
     let world = World::prepare().await;
     world.federation.allow_for("app", &[SHOP], Some("5m")).unwrap();

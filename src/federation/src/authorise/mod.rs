@@ -16,7 +16,7 @@ use crate::authenticate::Principal;
 /// What an authorization grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
-    /// Longest life of one credential, renewals included; `None`: the server's own bound.
+    /// Longest life of one credential, renewals included; `None`: as long as its workload lives.
     pub max_ttl: Option<Duration>,
 }
 

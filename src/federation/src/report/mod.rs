@@ -62,9 +62,9 @@ impl Reports {
         let mut verdicts = Vec::with_capacity(bindings.len());
         for (binding, generation) in bindings {
             let key = workload.key(&binding);
-            let newest = self.store.newest(&key).await?;
-            let current =
-                newest.filter(|lease| lease.state == State::Active && lease.generation == generation);
+            // Not the newest: that one may be a mint that failed, while this one is in use.
+            let reported = self.store.generation(&key, generation).await?;
+            let current = reported.filter(|lease| lease.state == State::Active);
             let authorised = current.as_ref().is_some_and(|lease| {
                 authorise(catalog.authorizations(), principal, &lease.generator).is_ok()
             });

@@ -261,6 +261,16 @@ impl Store for SqliteStore {
         self.call(move |session| session.retry(lease)).await
     }
 
+    async fn generation(
+        &self,
+        key: &BindingKey,
+        generation: Generation,
+    ) -> Result<Option<Lease>, StoreError> {
+        let key = key.clone();
+        self.call(move |session| session.generation(&key, generation))
+            .await
+    }
+
     async fn newest(&self, key: &BindingKey) -> Result<Option<Lease>, StoreError> {
         let key = key.clone();
         self.call(move |session| session.newest(&key)).await

@@ -224,6 +224,18 @@ impl Session<'_> {
         Ok(dead)
     }
 
+    pub(super) fn generation(
+        &self,
+        key: &BindingKey,
+        generation: Generation,
+    ) -> Result<Option<Lease>, StoreError> {
+        let sql = select!("WHERE cluster = ?1 AND instance = ?2 AND binding = ?3 AND generation = ?4");
+        let number = as_i64(generation.number());
+        let params = (key.cluster.as_str(), &key.instance, key.binding.as_str(), number);
+        let found = rows::all(&mut self.prepare(sql)?, params, self.installation)?.pop();
+        Ok(found.map(|record| record.lease))
+    }
+
     pub(super) fn newest(&self, key: &BindingKey) -> Result<Option<Lease>, StoreError> {
         let sql =
             select!("WHERE cluster = ?1 AND instance = ?2 AND binding = ?3 ORDER BY generation DESC LIMIT 1");
