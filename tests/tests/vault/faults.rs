@@ -243,3 +243,46 @@ async fn the_end_of_our_own_access_ends_no_lease_and_with_new_access_it_is_revok
     esi.revoke(&issued.handle).await.unwrap();
     assert!(!otp_works(bao, &mount, &value(&issued, "key")).await);
 }
+
+#[tokio::test]
+async fn a_lease_is_not_said_to_have_ended_because_the_generator_points_elsewhere() {
+    let bao = shared();
+    let mount = ssh_engine(bao).await;
+    let policy = otp_policy(&mount);
+    let auth = approle(bao, &policy, json!({"token_ttl": "1m"})).await;
+    let issued = otp_manifest(bao, &mount, auth.clone())
+        .build()
+        .issue()
+        .await
+        .unwrap();
+
+    let other = OpenBao::dev().unwrap();
+    let elsewhere = approle(other.api(), &policy, json!({"token_ttl": "1m"})).await;
+    let moved = otp_manifest(other.api(), &mount, elsewhere).build();
+    let error = moved.revoke(&issued.handle).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            GeneratorError::Misconfigured {
+                field: "spec.provider.server",
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert!(chain(&error).contains(bao.address()), "{}", chain(&error));
+    assert_eq!(
+        leases(bao, &mount).await.len(),
+        1,
+        "it lives on where it was made"
+    );
+
+    // The same Vault under another name knows the login, and so is believed.
+    let renamed = bao.address().replace("127.0.0.1", "localhost");
+    assert_ne!(renamed, bao.address());
+    let renamed = otp_manifest(bao, &mount, auth)
+        .set_provider("server", json!(renamed))
+        .build();
+    renamed.revoke(&issued.handle).await.unwrap();
+    assert!(leases(bao, &mount).await.is_empty());
+}

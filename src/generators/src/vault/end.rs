@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use thiserror::Error;
+
 use super::VaultDynamicSecret;
 use super::api::{Deadline, Failure, Token};
 use super::handle::Remains;
@@ -11,6 +13,19 @@ use crate::port::{Progress, Renewed};
 
 const RENEW: &str = "renew the credential";
 const REVOKE: &str = "revoke the credential";
+/// A login that is to end at once need not live longer.
+const PROOF: Duration = Duration::from_secs(60);
+
+/// The manifest leads elsewhere now.
+#[derive(Debug, Error)]
+#[error(
+    "the credential was made at {made_at} and is not known at {here}, where the generator points now: it may live on \
+     there. Point the generator there until its leases have ended, or revoke the lease by hand"
+)]
+struct Elsewhere {
+    made_at: String,
+    here: String,
+}
 
 impl VaultDynamicSecret {
     pub(super) async fn prolong(&self, remains: &Remains, ttl: Duration) -> Result<Renewed, GeneratorError> {
@@ -67,9 +82,49 @@ impl VaultDynamicSecret {
         }
         let deadline = Deadline::generous();
         let session = self.login.open(&self.api, deadline).await?;
-        let ended = self.end_all(&session.token, remains, progress, deadline).await;
+        let ended = match self.check_place(&session.token, remains, deadline).await {
+            Ok(()) => {
+                let ended = self.end_all(&session.token, remains, progress, deadline).await;
+                ended.map_err(|failure| failure.passing(REVOKE))
+            }
+            Err(elsewhere) => Err(elsewhere),
+        };
         session.close(&self.api).await;
-        ended.map_err(|failure| failure.passing(REVOKE))
+        ended
+    }
+
+    /// Vault answers that what it does not know is gone. Where the manifest names another server or namespace than the
+    /// one that minted, only a token that is known there shows that it is the same Vault under another name.
+    async fn check_place(
+        &self,
+        token: &Token,
+        remains: &Remains,
+        deadline: Deadline,
+    ) -> Result<(), GeneratorError> {
+        let here = self.api.place();
+        let Some(made_at) = remains.made_at.as_ref().filter(|made_at| **made_at != here) else {
+            return Ok(());
+        };
+        for accessor in [&remains.login_accessor, &remains.credential_accessor]
+            .into_iter()
+            .flatten()
+        {
+            if self
+                .api
+                .renew_accessor(token, accessor, PROOF, deadline)
+                .await
+                .is_ok()
+            {
+                return Ok(());
+            }
+        }
+        Err(GeneratorError::Misconfigured {
+            field: "spec.provider.server",
+            problem: Box::new(Elsewhere {
+                made_at: made_at.clone(),
+                here,
+            }),
+        })
     }
 
     /// The credential first, since only that answer says that it has ended; then what it hung on.

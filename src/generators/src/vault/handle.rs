@@ -6,6 +6,7 @@ use esi_core::Handle;
 const LEASE_ID: &str = "lease_id";
 const LOGIN_ACCESSOR: &str = "accessor";
 const CREDENTIAL_ACCESSOR: &str = "credential_accessor";
+const MADE_AT: &str = "server";
 
 /// Everything that must end with the lease.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub(super) struct Remains {
     pub(super) login_accessor: Option<String>,
     /// The accessor of the credential, where it is itself a token.
     pub(super) credential_accessor: Option<String>,
+    /// Where it was made, as [`VaultApi::place`](super::api::VaultApi::place) says it.
+    pub(super) made_at: Option<String>,
 }
 
 impl Remains {
@@ -32,10 +35,14 @@ impl Remains {
 
 impl From<&Remains> for Handle {
     fn from(remains: &Remains) -> Self {
+        if remains.is_empty() {
+            return Self::default();
+        }
         [
             (LEASE_ID, &remains.lease_id),
             (LOGIN_ACCESSOR, &remains.login_accessor),
             (CREDENTIAL_ACCESSOR, &remains.credential_accessor),
+            (MADE_AT, &remains.made_at),
         ]
         .into_iter()
         .filter_map(|(field, value)| Some((field, value.as_deref()?)))
@@ -52,6 +59,7 @@ impl From<&Handle> for Remains {
             lease_id: text(LEASE_ID),
             login_accessor: text(LOGIN_ACCESSOR),
             credential_accessor: text(CREDENTIAL_ACCESSOR),
+            made_at: text(MADE_AT),
         }
     }
 }
@@ -66,6 +74,7 @@ mod tests {
             lease_id: Some("database/creds/shop/x".to_owned()),
             login_accessor: Some("a".to_owned()),
             credential_accessor: None,
+            made_at: Some("https://vault:8200".to_owned()),
         };
         assert_eq!(Remains::from(&Handle::from(&remains)), remains);
         assert!(Remains::from(&Handle::default()).is_empty());

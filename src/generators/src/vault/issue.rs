@@ -73,6 +73,7 @@ impl VaultDynamicSecret {
         self.checkpoint.reach("vault/logged-in");
         let mut remains = Remains {
             login_accessor: session.accessor(),
+            made_at: Some(self.api.place()),
             ..Remains::default()
         };
         if !remains.is_empty() {

@@ -98,6 +98,14 @@ struct Call<'a> {
 }
 
 impl VaultApi {
+    /// Which Vault and which of its namespaces: what a handle says of where its credential was made.
+    pub(super) fn place(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("{} {namespace}", self.server),
+            None => self.server.clone(),
+        }
+    }
+
     /// Logs in at the approle method.
     pub(super) async fn login_approle(
         &self,
