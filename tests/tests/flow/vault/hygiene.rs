@@ -101,7 +101,7 @@ async fn log_ledger_and_metrics_hold_no_credential_of_vaults_and_nothing_that_op
     world.federation.process().kill().unwrap();
     let log = world.federation.log();
     assert!(
-        log.contains("\"event\":\"issued\"") && log.contains("\"level\":\"DEBUG\""),
+        log.contains("\"event\":\"issued\"") && log.contains("\"event\":\"ended\""),
         "the log was read"
     );
     let ledger = ledger(&world);
