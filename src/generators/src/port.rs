@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use esi_core::{Credential, Ends, Handle, Intent, Timestamp, Workload};
+use esi_core::{Credential, Ends, Handle, Intent, Workload};
 use thiserror::Error;
 
 use crate::error::GeneratorError;
@@ -22,8 +22,6 @@ pub struct IssueContext<'a> {
     pub workload: &'a Workload,
     /// Time to live to give; the backend may give less.
     pub ttl: Duration,
-    /// When the credential must expire at the latest: now + `ttl`, by the server's clock.
-    pub expires_at: Timestamp,
     /// After this long the caller has given up: the backend must not mint any more. Enforced *at the backend*
     /// where it can be.
     pub deadline: Duration,

@@ -8,8 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use esi_core::names::{Namespace, ObjectName};
 use esi_core::{
-    Checkpoint, Handle, InstallationId, Instance, Intent, LeaseId, NoCheckpoint, SecretBytes, SystemClock,
-    Timestamp, Workload,
+    Checkpoint, Handle, InstallationId, Instance, Intent, LeaseId, NoCheckpoint, SecretBytes, Workload,
 };
 use esi_generators::{
     Generator, GeneratorError, Generators, IssueContext, Issued, Progress, RecordError, Recorder, Secrets,
@@ -62,7 +61,7 @@ impl World {
     /// The generator that the manifest now describes, with no connection yet.
     pub(crate) fn try_generator(&self) -> Result<Arc<dyn Generator>, GeneratorError> {
         let spec = serde_json::from_value(self.spec.clone()).unwrap();
-        Generators::new(Arc::new(SystemClock), Arc::clone(&self.checkpoint)).build(
+        Generators::new(Arc::clone(&self.checkpoint)).build(
             &GeneratorSpec::PostgreSql(Box::new(spec)),
             &self.annotations,
             &"PostgreSQL/platform/shop".parse().unwrap(),
@@ -101,7 +100,6 @@ impl World {
                 intent,
                 workload: &workload(),
                 ttl: TTL,
-                expires_at: Timestamp::from_secs(0),
                 deadline: self.deadline,
                 recorder,
             })

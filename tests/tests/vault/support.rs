@@ -7,10 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use esi_core::names::{Namespace, ObjectName};
-use esi_core::{
-    Checkpoint, Handle, InstallationId, Instance, Intent, LeaseId, SecretBytes, SystemClock, Timestamp,
-    Workload,
-};
+use esi_core::{Checkpoint, Handle, InstallationId, Instance, Intent, LeaseId, SecretBytes, Workload};
 use esi_generators::{
     Generator, GeneratorError, Generators, IssueContext, Issued, Progress, RecordError, Recorder, Secrets,
 };
@@ -98,7 +95,7 @@ impl Manifest {
     pub(crate) fn build(&self) -> Esi {
         let spec = serde_json::from_value(self.spec.clone()).unwrap();
         let steps = Arc::new(Steps::default());
-        let generator = Generators::new(Arc::new(SystemClock), Arc::clone(&steps) as Arc<dyn Checkpoint>)
+        let generator = Generators::new(Arc::clone(&steps) as Arc<dyn Checkpoint>)
             .build(
                 &GeneratorSpec::VaultDynamicSecret(Box::new(spec)),
                 &self.annotations,
@@ -191,7 +188,6 @@ impl Esi {
                 intent: &intent(),
                 workload: &workload,
                 ttl,
-                expires_at: Timestamp::from_secs(0) + ttl,
                 deadline,
                 recorder: &*self.steps,
             })

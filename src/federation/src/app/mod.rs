@@ -117,7 +117,7 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
     let (address, admin_address) = (listener.local_addr(), admin_listener.local_addr());
     let (shutdown, readiness) = (Shutdown::new(), Readiness::new());
 
-    let generators = Generators::new(Arc::clone(&clock), Arc::clone(&checkpoint));
+    let generators = Generators::new(Arc::clone(&checkpoint));
     let backends = Arc::new(Backends::new(catalog.clone(), generators));
     let (worker, waker) = Worker::new(
         Arc::clone(&store),
@@ -131,7 +131,6 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
         store: Arc::clone(&store),
         backends: Arc::clone(&backends),
         waker: waker.clone(),
-        clock: Arc::clone(&clock),
         checkpoint,
     };
     let issuer = Arc::new(Issuer::new(parts, limits, running.clone()));

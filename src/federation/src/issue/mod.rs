@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use esi_core::names::{BindingName, GeneratorRef};
-use esi_core::{BindingKey, Checkpoint, Clock, Credential, Handle, Instance, LeaseId, RequestId, Workload};
+use esi_core::{BindingKey, Checkpoint, Credential, Handle, Instance, LeaseId, RequestId, Workload};
 use esi_generators::{Generator, IssueContext, RecordError, Recorder};
 use esi_ledger::port::{Activation, Begun, Lease, NewLease, Owner, State, Store};
 use esi_ledger::worker::Waker;
@@ -97,7 +97,6 @@ pub struct Issuer {
     store: Arc<dyn Store>,
     backends: Arc<Backends>,
     waker: Waker,
-    clock: Arc<dyn Clock>,
     checkpoint: Arc<dyn Checkpoint>,
     limits: IssueLimits,
     held: Held,
@@ -122,8 +121,6 @@ pub struct Parts {
     pub backends: Arc<Backends>,
     /// Wakes the worker that ends leases.
     pub waker: Waker,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
     /// The named steps.
     pub checkpoint: Arc<dyn Checkpoint>,
 }
@@ -136,7 +133,6 @@ impl Issuer {
             store,
             backends,
             waker,
-            clock,
             checkpoint,
         } = parts;
         let slots = Slots::new(limits.concurrency);
@@ -145,7 +141,6 @@ impl Issuer {
             store,
             backends,
             waker,
-            clock,
             checkpoint,
             limits,
             held,
@@ -280,7 +275,6 @@ impl Issuer {
             intent: &begun.intent,
             workload: &request.workload,
             ttl,
-            expires_at: self.clock.now() + ttl,
             deadline: self.limits.mint_within,
             recorder: &recorder,
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use esi_core::names::{GeneratorRef, ObjectName};
-use esi_core::{Checkpoint, Clock, SecretBytes};
+use esi_core::{Checkpoint, SecretBytes};
 use esi_resources::generator::SecretKeySelector;
 use thiserror::Error;
 
@@ -22,9 +22,6 @@ pub(crate) struct BuildContext<'a> {
     pub(crate) annotations: &'a BTreeMap<String, String>,
     /// The Secrets of all namespaces; read through [`BuildContext::secret`] only.
     pub(super) secrets: &'a dyn Secrets,
-    /// Tells the time.
-    #[expect(dead_code, reason = "the kinds so far let their backend's clock decide")]
-    pub(crate) clock: &'a Arc<dyn Clock>,
     /// Is told of the steps.
     pub(crate) checkpoint: &'a Arc<dyn Checkpoint>,
 }

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use esi_core::names::{GeneratorRef, Namespace, ObjectName};
-use esi_core::{Checkpoint, Clock, SecretBytes};
+use esi_core::{Checkpoint, SecretBytes};
 use esi_resources::generator::GeneratorSpec;
 use thiserror::Error;
 
@@ -36,7 +36,6 @@ pub trait Secrets: Send + Sync {
 /// Builds generators, and keeps what is worth keeping between two uses of one. Cheap to clone; clones share.
 #[derive(Debug, Clone)]
 pub struct Generators {
-    clock: Arc<dyn Clock>,
     checkpoint: Arc<dyn Checkpoint>,
     /// Shared by all generators of a Vault.
     vault: Arc<vault::Clients>,
@@ -52,9 +51,8 @@ struct UnknownKind {
 impl Generators {
     /// With nothing kept yet. `checkpoint` is told of the steps that a crash may fall between.
     #[must_use]
-    pub fn new(clock: Arc<dyn Clock>, checkpoint: Arc<dyn Checkpoint>) -> Self {
+    pub fn new(checkpoint: Arc<dyn Checkpoint>) -> Self {
         Self {
-            clock,
             checkpoint,
             vault: Arc::default(),
             postgresql: Arc::default(),
@@ -76,7 +74,6 @@ impl Generators {
             reference,
             annotations,
             secrets,
-            clock: &self.clock,
             checkpoint: &self.checkpoint,
         };
         Ok(match spec {

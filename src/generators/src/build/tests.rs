@@ -5,8 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use esi_core::names::{GeneratorRef, Namespace, ObjectName};
 use esi_core::{
-    Ends, Handle, InstallationId, Instance, Intent, LeaseId, NoCheckpoint, SecretBytes, SystemClock,
-    Timestamp, Workload, chain,
+    Ends, Handle, InstallationId, Instance, Intent, LeaseId, NoCheckpoint, SecretBytes, Workload, chain,
 };
 use esi_resources::generator::{FakeSpec, GeneratorSpec, SecretKeySelector, UuidSpec};
 
@@ -35,7 +34,7 @@ impl Recorder for NothingToRecord {
 }
 
 fn generators() -> Generators {
-    Generators::new(Arc::new(SystemClock), Arc::new(NoCheckpoint))
+    Generators::new(Arc::new(NoCheckpoint))
 }
 
 fn reference() -> GeneratorRef {
@@ -57,7 +56,6 @@ fn resolve(selector: &SecretKeySelector) -> Result<SecretBytes, GeneratorError> 
         reference: &reference(),
         annotations: &BTreeMap::new(),
         secrets: &OneSecret,
-        clock: &generators.clock,
         checkpoint: &generators.checkpoint,
     }
     .secret("spec.auth.password", selector)
@@ -129,7 +127,6 @@ async fn a_local_credential_lives_as_long_as_asked_and_only_expires() {
                     node: None,
                 },
                 ttl: Duration::from_secs(60),
-                expires_at: Timestamp::from_secs(60),
                 deadline: Duration::from_secs(1),
                 recorder: &NothingToRecord,
             })

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use esi_core::names::{Namespace, ObjectName};
-use esi_core::{NoCheckpoint, SecretBytes, SystemClock, chain};
+use esi_core::{NoCheckpoint, SecretBytes, chain};
 use esi_resources::generator::GeneratorSpec;
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ fn build_with(secret: &'static str, annotations: &[(&str, &str)], spec: Value) -
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect::<BTreeMap<_, _>>();
-    Generators::new(Arc::new(SystemClock), Arc::new(NoCheckpoint))
+    Generators::new(Arc::new(NoCheckpoint))
         .build(
             &GeneratorSpec::VaultDynamicSecret(serde_json::from_value(spec).unwrap()),
             &annotations,
