@@ -118,9 +118,9 @@ struct Tls {
 
 #[derive(Debug, ClapArgs)]
 struct Limits {
-    /// Time to live of a credential where the plan asks for none.
-    #[arg(long, env = "ESI_DEFAULT_TTL", value_name = "DURATION", default_value = "1h", value_parser = duration)]
-    default_ttl: Duration,
+    /// Time to live of a credential where the plan asks for none [default: 1h, or --max-ttl where that is less].
+    #[arg(long, env = "ESI_DEFAULT_TTL", value_name = "DURATION", value_parser = duration)]
+    default_ttl: Option<Duration>,
     /// Longest time to live of one grant, whatever an Authorization says. A workload that lives on has it renewed;
     /// an Authorization's maxTTL bounds that, too.
     #[arg(long, env = "ESI_MAX_TTL", value_name = "DURATION", default_value = "24h", value_parser = duration)]
@@ -166,7 +166,7 @@ impl Args {
             .map_err(AppError::Runtime)?;
         runtime.block_on(async {
             match command {
-                Command::Serve(serve) => app::build(serve.config(checkpoint)).await?.until_stopped().await,
+                Command::Serve(serve) => app::build(serve.config(checkpoint)?).await?.until_stopped().await,
                 Command::Dev(dev) => dev::run(dev).await,
             }
         })
@@ -174,7 +174,7 @@ impl Args {
 }
 
 impl Serve {
-    fn config(self, checkpoint: Arc<dyn Checkpoint>) -> Config {
+    fn config(self, checkpoint: Arc<dyn Checkpoint>) -> Result<Config, AppError> {
         let Self {
             catalog,
             ledger: LedgerPath(ledger),
@@ -191,12 +191,7 @@ impl Serve {
             tls_dir,
             tls_names,
         } = tls;
-        let Limits {
-            default_ttl,
-            max_ttl,
-            mint_timeout,
-            overlap,
-        } = limits;
+        let limits = limits.check()?;
         let tls = match (tls_cert, tls_key) {
             (Some(certificate), Some(key)) => TlsSource::Files { certificate, key },
             _ => TlsSource::OwnCa {
@@ -204,14 +199,7 @@ impl Serve {
                 names: tls_names,
             },
         };
-        let limits = IssueLimits {
-            default_ttl,
-            max_ttl,
-            mint_within: mint_timeout,
-            overlap,
-            ..IssueLimits::default()
-        };
-        Config {
+        Ok(Config {
             catalog,
             ledger,
             listen,
@@ -222,7 +210,33 @@ impl Serve {
             drain,
             clock: Arc::new(SystemClock),
             checkpoint,
+        })
+    }
+}
+
+impl Limits {
+    fn check(self) -> Result<IssueLimits, AppError> {
+        let Self {
+            default_ttl,
+            max_ttl,
+            mint_timeout,
+            overlap,
+        } = self;
+        let standard = IssueLimits::default();
+        let default_ttl = default_ttl.unwrap_or(standard.default_ttl.min(max_ttl));
+        if default_ttl > max_ttl {
+            return Err(AppError::TtlOrder {
+                default: span::format(default_ttl),
+                max: span::format(max_ttl),
+            });
         }
+        Ok(IssueLimits {
+            default_ttl,
+            max_ttl,
+            mint_within: mint_timeout,
+            overlap,
+            ..standard
+        })
     }
 }
 
@@ -242,6 +256,37 @@ mod tests {
         let line = ["esi-federation", "serve", "--catalog", "c", "--ledger", "redis:x"];
         let error = Args::try_parse_from(line).unwrap_err().to_string();
         assert!(error.contains("sqlite:PATH"), "{error}");
+    }
+
+    fn limits(flags: &[&str]) -> Result<IssueLimits, AppError> {
+        let line = [
+            "esi-federation",
+            "serve",
+            "--catalog",
+            "c",
+            "--ledger",
+            "sqlite:l",
+        ];
+        let args = Args::try_parse_from(line.iter().chain(flags)).unwrap();
+        let Command::Serve(serve) = args.command else {
+            unreachable!("it is told to serve")
+        };
+        serve.config(Arc::new(NoCheckpoint)).map(|config| config.limits)
+    }
+
+    #[test]
+    fn a_default_time_to_live_that_no_credential_could_get_is_refused() {
+        let error = limits(&["--default-ttl", "2h", "--max-ttl", "1h"]).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("--default-ttl") && text.contains("2h"), "{text}");
+        assert!(text.contains("--max-ttl") && text.contains("1h"), "{text}");
+        assert!(limits(&["--default-ttl", "1h", "--max-ttl", "1h"]).is_ok());
+    }
+
+    #[test]
+    fn a_low_longest_time_to_live_lowers_the_default_that_nobody_wrote() {
+        let limits = limits(&["--max-ttl", "10m"]).unwrap();
+        assert_eq!(limits.default_ttl, Duration::from_secs(600));
     }
 
     #[test]

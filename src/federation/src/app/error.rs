@@ -24,6 +24,16 @@ pub enum AppError {
     /// The async runtime or its signal handlers could not be set up.
     #[error("the process cannot be set up")]
     Runtime(#[source] std::io::Error),
+    /// A default that is never granted.
+    #[error(
+        "--default-ttl (ESI_DEFAULT_TTL) is {default}, more than --max-ttl (ESI_MAX_TTL), {max}: lower the first or raise the second"
+    )]
+    TtlOrder {
+        /// As a duration is written.
+        default: String,
+        /// The same.
+        max: String,
+    },
     /// The manifests.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
