@@ -145,6 +145,7 @@ impl Federation for FederationService {
                 return Err(refuse(FieldError::new("target", "name a binding")));
             };
             let key = workload.key(&wire::binding(&binding).map_err(refuse)?);
+            self.issuer.revoke_waiting(&key);
             let ended = self
                 .store
                 .end(Selector::Binding(key), EndReason::Requested)

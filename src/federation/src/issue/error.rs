@@ -28,6 +28,11 @@ pub enum IssueError {
         /// How long it was waited for.
         after: Duration,
     },
+    /// A revocation of the binding came while the request waited for its turn.
+    #[error(
+        "the binding was revoked while this request waited for its turn: ask again if it is still wanted"
+    )]
+    Revoked,
     /// Too many issues are under way.
     #[error("the server is issuing as much as it can: try again shortly")]
     Busy,
@@ -43,6 +48,7 @@ impl Classify for IssueError {
             Self::Ledger(error) => error.code(),
             Self::Generator(error) => error.code(),
             Self::TooSlow { .. } => Code::DeadlineExceeded,
+            Self::Revoked => Code::Aborted,
             Self::Busy => Code::ResourceExhausted,
             Self::Panicked => Code::Internal,
         }
@@ -53,7 +59,7 @@ impl Classify for IssueError {
             Self::NotAuthorised(error) => error.retry(),
             Self::Ledger(error) => error.retry(),
             Self::Generator(error) => error.retry(),
-            Self::TooSlow { .. } | Self::Panicked => Retry::Backoff,
+            Self::TooSlow { .. } | Self::Revoked | Self::Panicked => Retry::Backoff,
             Self::Busy => Retry::After(Duration::from_secs(1)),
         }
     }
@@ -64,6 +70,7 @@ impl Classify for IssueError {
             Self::Ledger(error) => error.kind(),
             Self::Generator(error) => error.kind(),
             Self::TooSlow { .. } => "mint_too_slow",
+            Self::Revoked => "revoked",
             Self::Busy => "busy",
             Self::Panicked => "panicked",
         }

@@ -1,51 +1,80 @@
-//! One issue at a time for each binding of this process. (Between processes the ledger decides.)
+//! One issue at a time for each binding of this process, and what a revocation says to those that wait. (Between
+//! processes the ledger decides.)
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use esi_core::BindingKey;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
-type Locks = Arc<Mutex<HashMap<BindingKey, Arc<AsyncMutex<()>>>>>;
+type Queues = Arc<Mutex<HashMap<BindingKey, Arc<Queue>>>>;
 
-/// The locks of the bindings that are being issued for; as many as there are issues under way.
+/// The queues of the bindings that are being issued for; as many as there are issues under way.
 #[derive(Debug, Default)]
-pub(super) struct BindingLocks(Locks);
+pub(super) struct BindingLocks(Queues);
 
-/// The right to issue for one binding.
+#[derive(Debug, Default)]
+struct Queue {
+    turn: Arc<AsyncMutex<()>>,
+    /// Counts the revocations of the binding.
+    revoked: AtomicU64,
+}
+
+/// A place in the queue of one binding.
 #[derive(Debug)]
-pub(super) struct BindingGuard {
-    locks: Locks,
+pub(super) struct Place {
+    queues: Queues,
     key: BindingKey,
-    guard: Option<OwnedMutexGuard<()>>,
+    queue: Arc<Queue>,
+    /// The revocations before it came.
+    seen: u64,
+    turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl BindingLocks {
-    /// Waits for its turn; turns come in order.
-    pub(super) async fn acquire(&self, key: &BindingKey) -> BindingGuard {
-        let lock = {
-            let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(locks.entry(key.clone()).or_default())
-        };
-        let guard = Some(lock.lock_owned().await);
-        BindingGuard {
-            locks: Arc::clone(&self.0),
+    /// The last place in a binding's queue.
+    pub(super) fn enter(&self, key: &BindingKey) -> Place {
+        let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = Arc::clone(queues.entry(key.clone()).or_default());
+        drop(queues);
+        Place {
+            queues: Arc::clone(&self.0),
             key: key.clone(),
-            guard,
+            seen: queue.revoked.load(Ordering::SeqCst),
+            queue,
+            turn: None,
+        }
+    }
+
+    /// All that have a place in the binding's queue now are not to mint.
+    pub(super) fn revoke(&self, key: &BindingKey) {
+        let queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(queue) = queues.get(key) {
+            queue.revoked.fetch_add(1, Ordering::SeqCst);
         }
     }
 }
 
-impl Drop for BindingGuard {
+impl Place {
+    /// Waits for its turn, which lasts until the place is dropped. Turns come in the order of waiting.
+    pub(super) async fn turn(&mut self) {
+        self.turn = Some(Arc::clone(&self.queue.turn).lock_owned().await);
+    }
+
+    /// Whether the binding was revoked since it came.
+    pub(super) fn is_revoked(&self) -> bool {
+        self.queue.revoked.load(Ordering::SeqCst) != self.seen
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.guard.take());
-        // Only the map's own reference is left: nobody waits.
-        if locks
-            .get(&self.key)
-            .is_some_and(|lock| Arc::strong_count(lock) == 1)
-        {
-            locks.remove(&self.key);
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.turn.take());
+        // Only the map and this place hold it: nobody else is in the queue.
+        if Arc::strong_count(&self.queue) == 2 {
+            queues.remove(&self.key);
         }
     }
 }
@@ -64,23 +93,38 @@ mod tests {
 
     #[tokio::test]
     async fn a_second_issue_for_the_same_binding_waits_and_another_binding_does_not() {
-        let locks = Arc::new(BindingLocks::default());
-        let first = locks.acquire(&key("db")).await;
-        let _other = locks.acquire(&key("cache")).await;
-        let waiting = tokio::spawn({
-            let locks = Arc::clone(&locks);
-            async move { drop(locks.acquire(&key("db")).await) }
-        });
+        let locks = BindingLocks::default();
+        let mut first = locks.enter(&key("db"));
+        first.turn().await;
+        locks.enter(&key("cache")).turn().await;
+        let mut second = locks.enter(&key("db"));
+        let waiting = tokio::spawn(async move { second.turn().await });
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
         drop(first);
         waiting.await.unwrap();
     }
 
-    #[tokio::test]
-    async fn nothing_is_left_of_a_lock_that_nobody_holds() {
+    #[test]
+    fn a_revocation_is_for_those_in_the_queue_of_its_binding_and_not_for_who_comes_later() {
         let locks = BindingLocks::default();
-        drop(locks.acquire(&key("db")).await);
+        let (before, other) = (locks.enter(&key("db")), locks.enter(&key("cache")));
+        locks.revoke(&key("db"));
+        assert!(before.is_revoked() && !other.is_revoked());
+        assert!(!locks.enter(&key("db")).is_revoked(), "it came later");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_left_of_a_queue_that_nobody_is_in() {
+        let locks = BindingLocks::default();
+        locks.enter(&key("db")).turn().await;
+        locks.revoke(&key("cache"));
+        let mut first = locks.enter(&key("db"));
+        first.turn().await;
+        let mut second = locks.enter(&key("db"));
+        let gave_up = tokio::time::timeout(std::time::Duration::ZERO, second.turn()).await;
+        assert!(gave_up.is_err());
+        drop((first, second));
         assert!(locks.0.lock().unwrap().is_empty());
     }
 }

@@ -34,7 +34,7 @@ pub use held::Held;
 use crate::authenticate::Principal;
 use crate::authorise::{Grant, authorise};
 use crate::backends::Backends;
-use crate::issue::lock::BindingLocks;
+use crate::issue::lock::{BindingLocks, Place};
 use crate::issue::slots::Slots;
 
 /// One attempt of one workload to get a credential.
@@ -164,14 +164,22 @@ impl Issuer {
         let catalog = self.backends.catalog();
         let permit = self.permit(&catalog, &request)?;
         let slot = self.slots.take(&request.generator).ok_or(IssueError::Busy)?;
+        // From here on a revocation finds it.
+        let place = self.locks.enter(&request.workload.key(&request.binding));
         let this = Arc::clone(self);
         // A task of its own: a caller that hangs up must not cut a mint in two.
         let task = self.running.spawn(async move {
-            let issued = this.issue_once(&request, permit).await;
+            let issued = this.issue_once(&request, permit, place).await;
             drop(slot);
             issued
         });
         task.await.unwrap_or_else(|_panicked| Err(IssueError::Panicked))
+    }
+
+    /// Refuses those that wait for their turn on this binding. To be called before its leases are ended in the
+    /// ledger: then an issue that goes on after this is begun already, and is ended there.
+    pub fn revoke_waiting(&self, key: &BindingKey) {
+        self.locks.revoke(key);
     }
 
     /// What the catalog allows, and from what.
@@ -185,9 +193,17 @@ impl Issuer {
         })
     }
 
-    async fn issue_once(&self, request: &IssueRequest, permit: Permit) -> Result<Issued, IssueError> {
+    async fn issue_once(
+        &self,
+        request: &IssueRequest,
+        permit: Permit,
+        mut place: Place,
+    ) -> Result<Issued, IssueError> {
         let key = request.workload.key(&request.binding);
-        let _one_at_a_time = self.locks.acquire(&key).await;
+        place.turn().await;
+        if place.is_revoked() {
+            return Err(IssueError::Revoked);
+        }
         // Its turn may have come late, and what was removed meanwhile is removed.
         let catalog = self.backends.catalog();
         let permit = if catalog.revision() == permit.revision {
@@ -202,7 +218,13 @@ impl Issuer {
         }
         let begun = self.begin(&key, request, generator).await?;
         self.checkpoint.reach("issue/begun");
-        let issued = match self.mint(&begun, request, grant, generator).await {
+        // One that came since is seen here, or it finds the intent in the ledger.
+        let minted = if place.is_revoked() {
+            Err(IssueError::Revoked)
+        } else {
+            self.mint(&begun, request, grant, generator).await
+        };
+        let issued = match minted {
             Ok(issued) => issued,
             Err(error) => {
                 self.store.abandon(begun.intent.lease).await?;
@@ -339,3 +361,6 @@ impl Recorder for LedgerRecorder {
             .map_err(|error| RecordError(Box::new(error)))
     }
 }
+
+#[cfg(test)]
+mod tests;
