@@ -67,6 +67,12 @@ impl World {
         self.store.end(selector, EndReason::Requested).await.unwrap()
     }
 
+    async fn turn(&self) -> Place {
+        let mut place = self.issuer.locks.enter(&key());
+        place.turn().await;
+        place
+    }
+
     async fn revoke_during(&self, turn: Place) -> usize {
         let ended = self.revoke().await;
         drop(turn);
@@ -120,9 +126,8 @@ fn key() -> BindingKey {
 #[tokio::test]
 async fn a_revocation_refuses_those_that_wait_for_their_turn_and_nobody_who_comes_later() {
     let world = World::new(Arc::new(NoCheckpoint));
-    let mut first = world.issuer.locks.enter(&key());
-    first.turn().await;
-    let (waiting, ended) = tokio::join!(world.issuer.issue(request()), world.revoke_during(first));
+    let revoke = world.revoke_during(world.turn().await);
+    let (waiting, ended) = tokio::join!(world.issuer.issue(request()), revoke);
     assert_eq!(ended, 0);
     let error = waiting.unwrap_err();
     assert_eq!((error.code(), error.retry()), (Code::Aborted, Retry::Backoff));
