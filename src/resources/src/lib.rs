@@ -11,4 +11,5 @@ pub mod authorization;
 pub mod catalog;
 pub mod federation;
 pub mod generator;
+pub mod injection;
 mod pem;

@@ -20,3 +20,5 @@ pub const MAX_COMPONENT_BYTES: usize = 255;
 pub const MIN_TTL: Duration = Duration::from_secs(1);
 /// Longest time to live that can be asked for; the server caps it further.
 pub const MAX_TTL: Duration = Duration::from_secs(90 * 24 * 3600);
+/// Longest overlap of two generations: longer than that, and revocation would mean little.
+pub const MAX_OVERLAP: Duration = Duration::from_secs(24 * 3600);

@@ -14,7 +14,7 @@ mod path;
 mod read;
 
 pub use model::{
-    Content, EnvName, EnvOutput, EnvValue, FileMode, FileOutput, Format, Plan, SecretRef, Source,
+    Content, EnvMethod, EnvName, EnvOutput, EnvValue, FileMode, FileOutput, Format, Plan, SecretRef, Source,
 };
 pub use path::RelativePath;
 pub use read::PlanError;

@@ -21,6 +21,13 @@ pub struct Plan {
     pub source: Source,
     /// Time to live to ask for; the server's default (1 h) where absent.
     pub ttl: Option<Duration>,
+    /// How long a generation in use stays alive beside the one that follows it; the server's default where absent.
+    pub overlap: Option<Duration>,
+    /// How variables reach the process.
+    pub env_method: EnvMethod,
+    /// Whether every key of the credential becomes a variable of its name, beside those of `env`, which win. Only
+    /// with [`EnvMethod::Exec`]: Kubernetes wants the names of its own variables beforehand.
+    pub all_keys: bool,
     /// Environment variables, in order, unique by name.
     pub env: Vec<EnvOutput>,
     /// Files, in order, none on the way of another.
@@ -46,6 +53,18 @@ pub struct SecretRef {
     pub store: ObjectName,
     /// The key in it.
     pub key: String,
+}
+
+/// How variables reach the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EnvMethod {
+    /// kubelet reads them from an env file (`fileKeyRef`, Kubernetes 1.35): no command is touched.
+    #[default]
+    File,
+    /// `esi-cli exec` starts the container's command with them: for older clusters, and for values that an env
+    /// file cannot hold.
+    Exec,
 }
 
 /// One environment variable.

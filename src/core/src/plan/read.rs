@@ -1,5 +1,6 @@
 //! JSON text to [`Plan`] and back.
 
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use thiserror::Error;
 
 use super::limits;
 use super::model::{
-    Content, EnvName, EnvOutput, EnvValue, FileMode, FileOutput, Format, Plan, SecretRef, Source,
+    Content, EnvMethod, EnvName, EnvOutput, EnvValue, FileMode, FileOutput, Format, Plan, SecretRef, Source,
 };
 use super::path::RelativePath;
 use crate::credential::MAX_KEY_BYTES;
@@ -45,7 +46,7 @@ pub enum PlanError {
 }
 
 #[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RawPlan {
     version: u64,
     binding: String,
@@ -54,6 +55,12 @@ struct RawPlan {
     source: RawSource,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ttl: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    overlap: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    env_method: Option<EnvMethod>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    all_keys: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     env: Vec<RawEnv>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -175,14 +182,28 @@ impl TryFrom<RawPlan> for Plan {
             server,
             source,
             ttl,
+            overlap,
+            env_method,
+            all_keys,
             env,
             files,
         } = raw;
+        let env_method = env_method.unwrap_or_default();
+        if all_keys && env_method == EnvMethod::File {
+            return Err(value(
+                "allKeys",
+                "Kubernetes wants the name of every variable beforehand: name them in `env`, or set `envMethod` to \
+                 `exec`",
+            ));
+        }
         Ok(Self {
             binding: parse_at("binding", &binding)?,
             server: parse_at("server", server.as_deref().unwrap_or("default"))?,
             source: read_source(source)?,
             ttl: ttl.as_deref().map(read_ttl).transpose()?,
+            overlap: overlap.as_deref().map(read_overlap).transpose()?,
+            env_method,
+            all_keys,
             env: read_env(env)?,
             files: read_files(files)?,
         })
@@ -207,15 +228,31 @@ fn read_source(raw: RawSource) -> Result<Source, PlanError> {
 }
 
 fn read_ttl(text: &str) -> Result<Duration, PlanError> {
-    let ttl = span::parse(text).map_err(|error| value("ttl", &error.to_string()))?;
-    if (limits::MIN_TTL..=limits::MAX_TTL).contains(&ttl) {
-        return Ok(ttl);
+    read_span("ttl", text, limits::MIN_TTL..=limits::MAX_TTL)
+}
+
+fn read_overlap(text: &str) -> Result<Duration, PlanError> {
+    read_span("overlap", text, Duration::ZERO..=limits::MAX_OVERLAP)
+}
+
+fn read_span(place: &str, text: &str, bounds: RangeInclusive<Duration>) -> Result<Duration, PlanError> {
+    let span = span::parse(text).map_err(|error| value(place, &error.to_string()))?;
+    if bounds.contains(&span) {
+        return Ok(span);
     }
-    let (min, max) = (span::format(limits::MIN_TTL), span::format(limits::MAX_TTL));
+    let (min, max) = (span::format(*bounds.start()), span::format(*bounds.end()));
     Err(value(
-        "ttl",
+        place,
         &format!("`{text}` is out of bounds: write {min} to {max}"),
     ))
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn read_env(raw: Vec<RawEnv>) -> Result<Vec<EnvOutput>, PlanError> {
@@ -343,6 +380,9 @@ impl From<&Plan> for RawPlan {
             server,
             source,
             ttl,
+            overlap,
+            env_method,
+            all_keys,
             env,
             files,
         } = plan;
@@ -362,6 +402,9 @@ impl From<&Plan> for RawPlan {
             server: Some(server.to_string()),
             source,
             ttl: ttl.map(span::format),
+            overlap: overlap.map(span::format),
+            env_method: (*env_method != EnvMethod::default()).then_some(*env_method),
+            all_keys: *all_keys,
             env: env.iter().map(RawEnv::from).collect(),
             files: files.iter().map(RawFile::from).collect(),
         }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Content, EnvValue, Format, Plan, PlanError, Source, limits};
+use super::{Content, EnvMethod, EnvValue, Format, Plan, PlanError, Source, limits};
 use crate::classify::chain;
 
 const DESIGN_EXAMPLE: &str = r#"{"version":1,"binding":"db","server":"default",
@@ -36,6 +36,27 @@ fn the_designs_example_is_read() {
 fn a_plan_reads_back_what_it_writes() {
     let plan = Plan::parse(DESIGN_EXAMPLE).unwrap();
     assert_eq!(Plan::parse(&plan.to_json()).unwrap(), plan);
+}
+
+#[test]
+fn what_is_not_said_is_not_written_so_that_older_readers_still_read_it() {
+    let text = Plan::parse(DESIGN_EXAMPLE).unwrap().to_json();
+    for absent in ["overlap", "envMethod", "allKeys"] {
+        assert!(!text.contains(absent), "{text}");
+    }
+}
+
+#[test]
+fn every_key_may_become_a_variable_only_where_kubernetes_need_not_know_the_names() {
+    let with = |said: &str| plan_with(r#""ttl":"1h""#, said);
+    let plan = Plan::parse(&with(r#""envMethod":"exec","allKeys":true,"overlap":"5m""#)).unwrap();
+    assert!(plan.all_keys);
+    assert_eq!(plan.env_method, EnvMethod::Exec);
+    assert_eq!(plan.overlap, Some(Duration::from_secs(300)));
+    assert_eq!(Plan::parse(&plan.to_json()).unwrap(), plan);
+    assert!(refusal(&with(r#""allKeys":true"#)).starts_with("allKeys: "));
+    assert!(refusal(&with(r#""overlap":"25h""#)).starts_with("overlap: "));
+    assert!(refusal(&with(r#""envMethod":"shell""#)).contains("shell"));
 }
 
 #[test]

@@ -1,0 +1,17 @@
+//! The admission webhook: a pod's annotations and its namespace's injections in, a patch out.
+//!
+//! ```text
+//!  AdmissionReview ──admission──▶ pod (raw JSON)
+//!                                   │
+//!   annotations ──ask──▶ Asked { bindings, options } ──mutate──▶ patch ──admission──▶ AdmissionReview
+//!                 ▲                                     ▲
+//!            injections                     configuration, capability
+//!            (world: watched, never asked for)
+//! ```
+//!
+//! Invariants: the patch is a function of its arguments, without I/O, clock or chance; applied to its own result it
+//! changes nothing; pods are raw JSON, so that fields newer than this program survive; nothing of a pod is logged.
+
+pub mod ask;
+pub mod config;
+pub mod world;
