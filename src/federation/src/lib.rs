@@ -17,6 +17,7 @@ pub mod dev;
 pub mod grpc;
 pub mod issue;
 pub mod metrics;
+pub mod refusals;
 pub mod report;
 #[cfg(test)]
 mod testing;

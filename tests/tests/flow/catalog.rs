@@ -137,4 +137,8 @@ async fn an_admin_secret_that_is_missing_is_named_to_the_operator_and_not_to_the
         refused.contains(&format!("\"generator\":\"{SHOP}\"")) && refused.contains("\"workload\":\"pod "),
         "{refused}"
     );
+    assert!(
+        refused.contains("\"level\":\"WARN\""),
+        "only an operator can mend it: {refused}"
+    );
 }

@@ -141,6 +141,7 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
         store,
         waker,
         metrics,
+        refusals: Arc::default(),
     };
     let service = FederationServer::new(service)
         .max_decoding_message_size(MAX_MESSAGE_BYTES)

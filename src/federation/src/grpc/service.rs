@@ -5,21 +5,21 @@ use std::sync::Arc;
 
 use esi_api::MAX_REPORTED_BINDINGS;
 use esi_api::convert::FieldError;
-use esi_api::status::from_error;
 use esi_api::v1;
 use esi_api::v1::federation_server::Federation;
-use esi_core::names::GeneratorRef;
-use esi_core::{Classify, Workload, chain};
+use esi_core::Workload;
 use esi_ledger::port::{EndReason, Selector, Store};
 use esi_ledger::worker::Waker;
 use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
+use super::refusal::Refusal;
 use super::wire;
 use crate::authenticate::{Authenticator, Principal};
-use crate::issue::{IssueError, IssueRequest, Issuer};
+use crate::issue::{IssueRequest, Issuer};
 use crate::metrics::{Call, Metrics};
+use crate::refusals::Refusals;
 use crate::report::Reports;
 
 /// Answers the calls of workloads.
@@ -37,58 +37,42 @@ pub struct FederationService {
     pub waker: Waker,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Logs what is refused.
+    pub refusals: Arc<Refusals>,
 }
 
 impl FederationService {
-    async fn principal(&self, metadata: &MetadataMap) -> Result<Principal, Status> {
-        let token = wire::bearer(metadata).map_err(refuse)?;
-        self.authenticator.authenticate(&token).await.map_err(refuse)
+    async fn principal(&self, metadata: &MetadataMap) -> Result<Principal, Refusal> {
+        let token = wire::bearer(metadata)?;
+        Ok(self.authenticator.authenticate(&token).await?)
     }
 
     async fn caller(
         &self,
         metadata: &MetadataMap,
         client_instance: &str,
-    ) -> Result<(Principal, Workload), Status> {
+    ) -> Result<(Principal, Workload), Refusal> {
         let principal = self.principal(metadata).await?;
-        let client = wire::client_instance(client_instance).map_err(refuse)?;
-        let workload = principal.workload(client).map_err(refuse)?;
+        let client = wire::client_instance(client_instance)?;
+        let workload = principal.workload(client)?;
         Ok((principal, workload))
     }
 
     async fn counted<T>(
         &self,
         call: Call,
-        work: impl Future<Output = Result<T, Status>>,
+        work: impl Future<Output = Result<T, Refusal>>,
     ) -> Result<Response<T>, Status> {
         let started = Instant::now();
         let result = work.await;
+        let refused = result.as_ref().err();
         self.metrics
-            .called(call, result.as_ref().err(), started.elapsed());
-        result.map(Response::new)
+            .called(call, refused.map(|refusal| &refusal.status), started.elapsed());
+        if let Some(refusal) = refused {
+            refusal.log(&self.refusals);
+        }
+        result.map(Response::new).map_err(|refusal| refusal.status)
     }
-}
-
-/// The status that a caller sees; the log gets the whole chain.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "it ends the error, as the argument of map_err"
-)]
-fn refuse(error: impl Classify) -> Status {
-    tracing::info!(event = "refused", kind = error.kind(), error = chain(&error));
-    from_error(&error)
-}
-
-/// The same for an issue, whose log also says of what and for whom.
-fn refuse_issue(error: &IssueError, generator: &GeneratorRef, workload: &Workload) -> Status {
-    tracing::info!(
-        event = "refused",
-        kind = error.kind(),
-        error = chain(error),
-        %generator,
-        %workload
-    );
-    from_error(error)
 }
 
 #[tonic::async_trait]
@@ -97,9 +81,9 @@ impl Federation for FederationService {
         self.counted(Call::Issue, async {
             let (metadata, _, message) = request.into_parts();
             let principal = self.principal(&metadata).await?;
-            let fields = wire::issue_fields(message).map_err(refuse)?;
-            let generator = wire::generator(fields.source).map_err(refuse)?;
-            let workload = principal.workload(fields.client).map_err(refuse)?;
+            let fields = wire::issue_fields(message)?;
+            let generator = wire::generator(fields.source)?;
+            let workload = principal.workload(fields.client)?;
             let request = IssueRequest {
                 principal,
                 workload: workload.clone(),
@@ -108,8 +92,8 @@ impl Federation for FederationService {
                 request_id: fields.request_id,
                 ttl: fields.ttl,
             };
-            let refuse = |error: IssueError| refuse_issue(&error, &generator, &workload);
-            let issued = self.issuer.issue(request).await.map_err(refuse)?;
+            let issued = self.issuer.issue(request).await;
+            let issued = issued.map_err(|error| Refusal::from(error).of_issue(&generator, &workload))?;
             Ok(wire::issue_response(issued, self.store.now()))
         })
         .await
@@ -122,12 +106,11 @@ impl Federation for FederationService {
         self.counted(Call::Acknowledge, async {
             let (metadata, _, message) = request.into_parts();
             let (_, workload) = self.caller(&metadata, &message.client_instance).await?;
-            let binding = wire::binding(&message.binding).map_err(refuse)?;
-            let generation = wire::generation(message.generation).map_err(refuse)?;
+            let binding = wire::binding(&message.binding)?;
+            let generation = wire::generation(message.generation)?;
             self.store
                 .acknowledge(&workload.key(&binding), generation)
-                .await
-                .map_err(refuse)?;
+                .await?;
             self.waker.wake();
             Ok(v1::AcknowledgeResponse {})
         })
@@ -142,15 +125,14 @@ impl Federation for FederationService {
             let (metadata, _, message) = request.into_parts();
             let (_, workload) = self.caller(&metadata, &message.client_instance).await?;
             let Some(v1::revoke_request::Target::Binding(binding)) = message.target else {
-                return Err(refuse(FieldError::new("target", "name a binding")));
+                return Err(FieldError::new("target", "name a binding").into());
             };
-            let key = workload.key(&wire::binding(&binding).map_err(refuse)?);
+            let key = workload.key(&wire::binding(&binding)?);
             self.issuer.revoke_waiting(&key);
             let ended = self
                 .store
                 .end(Selector::Binding(key), EndReason::Requested)
-                .await
-                .map_err(refuse)?;
+                .await?;
             self.waker.wake();
             Ok(v1::RevokeResponse {
                 ended: u32::try_from(ended).unwrap_or(u32::MAX),
@@ -167,23 +149,17 @@ impl Federation for FederationService {
             let (metadata, _, message) = request.into_parts();
             let (principal, workload) = self.caller(&metadata, &message.client_instance).await?;
             if message.bindings.len() > MAX_REPORTED_BINDINGS {
-                return Err(refuse(FieldError::new(
-                    "bindings",
-                    format!("report at most {MAX_REPORTED_BINDINGS}"),
-                )));
+                let problem = format!("report at most {MAX_REPORTED_BINDINGS}");
+                return Err(FieldError::new("bindings", problem).into());
             }
             let mut names = Vec::with_capacity(message.bindings.len());
             let mut bindings = Vec::with_capacity(message.bindings.len());
             for v1::BindingReport { binding, generation } in message.bindings {
-                let generation = wire::generation(generation).map_err(refuse)?;
-                bindings.push((wire::binding(&binding).map_err(refuse)?, generation));
+                let generation = wire::generation(generation)?;
+                bindings.push((wire::binding(&binding)?, generation));
                 names.push(binding);
             }
-            let verdicts = self
-                .reports
-                .report(&principal, &workload, bindings)
-                .await
-                .map_err(refuse)?;
+            let verdicts = self.reports.report(&principal, &workload, bindings).await?;
             self.waker.wake();
             Ok(wire::report_response(names, verdicts))
         })
