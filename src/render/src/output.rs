@@ -82,8 +82,8 @@ impl<'a> Renderer<'a> {
         })
     }
 
-    fn file(&mut self, FileOutput { path, content, mode }: &'a FileOutput) -> Result<RenderedFile, Fault> {
-        let content = match content {
+    fn file(&mut self, output: &'a FileOutput) -> Result<RenderedFile, Fault> {
+        let content = match &output.content {
             Content::Key(key) => self.key(key)?,
             Content::Template(source) => self.templates.render(source, self.room)?,
             Content::Format(Format::Env) => format::env(self.credential, self.room)?,
@@ -92,8 +92,8 @@ impl<'a> Renderer<'a> {
         };
         self.spend(&content)?;
         Ok(RenderedFile {
-            path: path.clone(),
-            mode: *mode,
+            path: output.path.clone(),
+            mode: output.effective_mode(),
             content,
         })
     }

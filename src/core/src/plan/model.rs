@@ -92,8 +92,17 @@ pub struct FileOutput {
     pub path: RelativePath,
     /// What it holds.
     pub content: Content,
-    /// Its permissions.
-    pub mode: FileMode,
+    /// Its permissions, where the plan states them; see [`effective_mode`](Self::effective_mode).
+    pub mode: Option<FileMode>,
+}
+
+impl FileOutput {
+    /// The permissions it gets. Absent is kept apart from the default until here, so that a writer of plans who
+    /// knows more of the readers can fill in what lets them read.
+    #[must_use]
+    pub fn effective_mode(&self) -> FileMode {
+        self.mode.unwrap_or(FileMode::DEFAULT)
+    }
 }
 
 /// What a file holds.

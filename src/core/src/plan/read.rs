@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::limits;
 use super::model::{
-    Content, EnvMethod, EnvName, EnvOutput, EnvValue, FileMode, FileOutput, Format, Plan, SecretRef, Source,
+    Content, EnvMethod, EnvName, EnvOutput, EnvValue, FileOutput, Format, Plan, SecretRef, Source,
 };
 use super::path::RelativePath;
 use crate::credential::MAX_KEY_BYTES;
@@ -312,10 +312,9 @@ fn read_files(raw: Vec<RawFile>) -> Result<Vec<FileOutput>, PlanError> {
                 ));
             }
         };
-        let mode = match mode {
-            Some(text) => parse_at(&format!("{place}.mode"), &text)?,
-            None => FileMode::DEFAULT,
-        };
+        let mode = mode
+            .map(|text| parse_at(&format!("{place}.mode"), &text))
+            .transpose()?;
         files.push(FileOutput { path, content, mode });
     }
     Ok(files)
@@ -437,7 +436,7 @@ impl From<&FileOutput> for RawFile {
             format,
             key,
             template,
-            mode: Some(mode.to_string()),
+            mode: mode.map(|mode| mode.to_string()),
         }
     }
 }
