@@ -25,7 +25,7 @@ mod template;
 
 pub use error::{Fault, RenderError, Target, TemplateProblem, Trouble};
 pub use format::env_file;
-pub use output::render;
+pub use output::{check, render};
 
 use esi_core::SecretBytes;
 use esi_core::plan::{EnvName, FileMode, RelativePath};

@@ -4,7 +4,7 @@ use esi_core::plan::{Content, EnvOutput, EnvValue, FileOutput, Format};
 use esi_core::{Credential, Plan, SecretBytes};
 
 use crate::error::{Fault, RenderError, Target, TemplateProblem, Trouble, available};
-use crate::template::Templates;
+use crate::template::{Check, Templates};
 use crate::{MAX_RENDERED_BYTES, Rendered, RenderedFile, Variable, format, stack};
 
 /// `MAX_ARG_STRLEN` of Linux: `NAME=value` and its NUL must fit, or `execve` fails without saying for which.
@@ -15,22 +15,70 @@ const MAX_VARIABLE_BYTES: usize = 128 * 1024;
 /// # Errors
 /// The first output that cannot be rendered, with its place; see [`Fault`].
 pub fn render(plan: &Plan, credential: &Credential) -> Result<Rendered, RenderError> {
-    if has_template(plan) {
-        let failed = || {
-            let problem = TemplateProblem::Engine;
-            RenderError::new("templates".to_owned(), Fault::Template { line: None, problem })
-        };
-        stack::run(|| render_all(plan, credential)).unwrap_or_else(|| Err(failed()))
+    if templates(plan).next().is_some() {
+        with_room(|| render_all(plan, credential))
     } else {
         render_all(plan, credential)
     }
 }
 
-fn has_template(plan: &Plan) -> bool {
-    let mut env = plan.env.iter().map(|output| &output.value);
-    let mut files = plan.files.iter().map(|output| &output.content);
-    env.any(|value| matches!(value, EnvValue::Template(_)))
-        || files.any(|content| matches!(content, Content::Template(_)))
+/// Refuses a plan whose templates no credential could satisfy, before there is one.
+///
+/// # Errors
+/// The first template that does not parse or does what templates may not, with its place.
+pub fn check(plan: &Plan) -> Result<(), RenderError> {
+    if templates(plan).next().is_none() {
+        return Ok(());
+    }
+    with_room(|| {
+        let check = Check::new();
+        templates(plan).try_for_each(|(place, source)| {
+            check
+                .check(source)
+                .map_err(|fault| RenderError::new(place.text(), fault))
+        })
+    })
+}
+
+/// Does what needs the engine, which may recurse deeply.
+fn with_room<T: Send>(work: impl FnOnce() -> Result<T, RenderError> + Send) -> Result<T, RenderError> {
+    let failed = || {
+        let problem = TemplateProblem::Engine;
+        RenderError::new("templates".to_owned(), Fault::Template { line: None, problem })
+    };
+    stack::run(work).unwrap_or_else(|| Err(failed()))
+}
+
+/// The templates of a plan, each with its place.
+fn templates(plan: &Plan) -> impl Iterator<Item = (Place<'_>, &str)> {
+    let env = plan.env.iter().enumerate().filter_map(|(index, output)| {
+        let EnvValue::Template(source) = &output.value else {
+            return None;
+        };
+        Some((Place::Env(index, output), source.as_str()))
+    });
+    let files = plan.files.iter().enumerate().filter_map(|(index, output)| {
+        let Content::Template(source) = &output.content else {
+            return None;
+        };
+        Some((Place::File(index, output), source.as_str()))
+    });
+    env.chain(files)
+}
+
+/// One output of a plan.
+enum Place<'a> {
+    Env(usize, &'a EnvOutput),
+    File(usize, &'a FileOutput),
+}
+
+impl Place<'_> {
+    fn text(&self) -> String {
+        match self {
+            Self::Env(index, output) => format!("env[{index}] `{}`", output.name),
+            Self::File(index, output) => format!("files[{index}] `{}`", output.path),
+        }
+    }
 }
 
 fn render_all(plan: &Plan, credential: &Credential) -> Result<Rendered, RenderError> {
@@ -43,13 +91,13 @@ fn render_all(plan: &Plan, credential: &Credential) -> Result<Rendered, RenderEr
     for (index, output) in plan.env.iter().enumerate() {
         let variable = renderer
             .variable(output)
-            .map_err(|fault| RenderError::new(format!("env[{index}] `{}`", output.name), fault))?;
+            .map_err(|fault| RenderError::new(Place::Env(index, output).text(), fault))?;
         rendered.variables.push(variable);
     }
     for (index, output) in plan.files.iter().enumerate() {
         let file = renderer
             .file(output)
-            .map_err(|fault| RenderError::new(format!("files[{index}] `{}`", output.path), fault))?;
+            .map_err(|fault| RenderError::new(Place::File(index, output).text(), fault))?;
         rendered.files.push(file);
     }
     Ok(rendered)

@@ -56,6 +56,30 @@ impl Volume {
         }
     }
 
+    /// Refuses a volume that files of these paths could not be written to, before there is anything to write: it must
+    /// be writable, with room for another directory, and the names free. Leaves nothing behind.
+    ///
+    /// # Errors
+    /// Those of [`Volume::write`].
+    pub fn check<'a>(&self, paths: impl IntoIterator<Item = &'a RelativePath>) -> Result<(), DeliveryError> {
+        let visible: BTreeSet<&str> = paths
+            .into_iter()
+            .filter_map(|path| path.components().next())
+            .collect();
+        self.refuse_occupied(&visible)?;
+        let load = Load {
+            bytes: 0,
+            files: visible.len(),
+        };
+        // Trying is the one question whose answer is true of every file system. A crash in between leaves a name that
+        // the next write sweeps.
+        let probe = name::new(Generation::new(0)).map_err(|errno| load.failed("choose a name", errno))?;
+        self.directory
+            .make(probe.as_str())
+            .and_then(|()| self.directory.remove(probe.as_str()))
+            .map_err(|errno| load.failed("make a directory", errno))
+    }
+
     /// Makes `files` what readers see, all at once, in place of whatever generation they saw before. Writing
     /// the same generation twice is as good as once. Directories can be entered by the group, and by others
     /// where a file lets others read.

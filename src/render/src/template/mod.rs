@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use esi_core::{Credential, SecretBytes};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Template, UndefinedBehavior, Value};
 
 use crate::buffer::Buffer;
 use crate::error::{Fault, Target, TemplateProblem, Trouble, available};
@@ -63,9 +63,7 @@ impl<'a> Templates<'a> {
         let credential = self.credential;
         let Engine { environment, context } = self.engine.get_or_insert_with(|| Engine::new(credential));
         environment.set_fuel(Some(self.fuel));
-        scan::scan(source, environment.syntax())?;
-        let template = environment.template_from_str(source).map_err(syntax)?;
-        admit::admit(&template)?;
+        let template = compile(environment, source)?;
         let used = template.undeclared_variables(false).into_iter().collect();
         refuse_binary(credential, &used)?;
         let mut out = Buffer::new(limit);
@@ -79,22 +77,47 @@ impl<'a> Templates<'a> {
     }
 }
 
-impl<'a> Engine<'a> {
+impl Engine<'_> {
     fn new(credential: &Credential) -> Self {
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_auto_escape_callback(|_name| AutoEscape::None);
-        environment.set_recursion_limit(MAX_RECURSION);
-        // The only setting that can fail is a pair of equal delimiters, and these are the defaults.
-        if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
-            environment.set_syntax(syntax);
-        }
-        filters::add(&mut environment);
         Self {
-            environment,
+            environment: environment(),
             context: context(credential),
         }
     }
+}
+
+/// Whether these templates could be rendered from some credential.
+pub(crate) struct Check(Environment<'static>);
+
+impl Check {
+    pub(crate) fn new() -> Self {
+        Self(environment())
+    }
+
+    /// What is wrong with `source`, whatever the credential holds.
+    pub(crate) fn check(&self, source: &str) -> Result<(), Fault> {
+        compile(&self.0, source).map(drop)
+    }
+}
+
+fn environment<'a>() -> Environment<'a> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_name| AutoEscape::None);
+    environment.set_recursion_limit(MAX_RECURSION);
+    // The only setting that can fail is a pair of equal delimiters, and these are the defaults.
+    if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
+        environment.set_syntax(syntax);
+    }
+    filters::add(&mut environment);
+    environment
+}
+
+fn compile<'a>(environment: &'a Environment<'_>, source: &'a str) -> Result<Template<'a, 'a>, Fault> {
+    scan::scan(source, environment.syntax())?;
+    let template = environment.template_from_str(source).map_err(syntax)?;
+    admit::admit(&template)?;
+    Ok(template)
 }
 
 /// Values that are not UTF-8 are left out; see [`refuse_binary`].

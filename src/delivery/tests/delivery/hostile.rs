@@ -1,19 +1,10 @@
 //! What a pod may put into its volume, and what comes of it: nothing outside is ever touched.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "these are tests"
-)]
-
-mod common;
-
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use common::{Content, names, snapshot};
+use super::common::{Content, names, snapshot};
 use esi_core::{Generation, SecretBytes};
 use esi_delivery::{DeliveryError, Volume, write_env_file};
 use proptest::prelude::*;

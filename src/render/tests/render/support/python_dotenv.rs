@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-pub fn read(file: &[u8]) -> Result<BTreeMap<String, String>, String> {
+pub(crate) fn read(file: &[u8]) -> Result<BTreeMap<String, String>, String> {
     let text = std::str::from_utf8(file).map_err(|error| error.to_string())?;
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut rest = text.as_str();
@@ -38,7 +38,7 @@ fn value(text: &str) -> Result<(String, &str), String> {
                     other => value.extend(['\\', other]),
                 }
             }
-            char if char == quote => return Ok((value, &text[at + 1..])),
+            char if char == quote => return Ok((value, text.split_at(at + 1).1)),
             char => value.push(char),
         }
     }

@@ -2,7 +2,7 @@
 //! with the result.
 
 /// The value that the container gets, as kubelet's `ParseEnv` and its caller find it.
-pub fn read(file: &[u8], key: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn read(file: &[u8], key: &str) -> Result<Vec<u8>, String> {
     let value = find(file, key)?.ok_or("the key is not in the file")?;
     if value.is_empty() {
         // `runtimeVal == ""` is taken as not found.

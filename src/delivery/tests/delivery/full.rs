@@ -1,17 +1,8 @@
 //! A volume without room: the older generation stays whole.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "these are tests"
-)]
-
-mod common;
-
 use std::os::fd::OwnedFd;
 
-use common::Content;
+use super::common::Content;
 use esi_core::{Classify as _, Code, Generation, SecretBytes};
 use esi_delivery::{DeliveryError, Volume, write_env_file};
 use rustix::fs::{Mode, OFlags};

@@ -1,19 +1,10 @@
 //! What templates can say, and what they cannot do.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "these are tests"
-)]
-
-mod support;
-
+use super::support::{credential, file, plan, template};
 use esi_core::{Classify as _, Code, chain};
 use esi_render::{Fault, TemplateProblem};
 use proptest::prelude::*;
 use serde_json::json;
-use support::{credential, file, plan, template};
 
 /// A value that no message may have.
 const CANARY: &str = "s3cr3t-hunter2-canary";
@@ -116,6 +107,24 @@ fn a_misspelt_key_is_an_error_in_every_position_and_named() {
 }
 
 #[test]
+fn what_no_credential_could_satisfy_is_found_without_one() {
+    let checked = |source: &str| {
+        let env = json!([{"name": "A", "key": "absent"}, {"name": "B", "template": source}]);
+        esi_render::check(&plan(&env, &json!([])))
+    };
+    for bad in ["{{ password", "{% if x %}", "{{ x | nofilter }}", "{{ f() }}"] {
+        let error = checked(bad).unwrap_err();
+        assert_eq!(error.place(), "env[1] `B`", "{bad}");
+    }
+    assert!(checked("{{ whatever | urlencode }}").is_ok());
+    let file = json!([{"path": "a", "template": "{{"}]);
+    assert_eq!(
+        esi_render::check(&plan(&json!([]), &file)).unwrap_err().place(),
+        "files[0] `a`"
+    );
+}
+
+#[test]
 fn the_line_and_the_output_of_a_mistake_are_named() {
     let values = credential(&[("user", b"u")]);
     let error = file(json!({"template": "a\nb\n{{ user | nope }}"}), &values).unwrap_err();
@@ -133,8 +142,8 @@ fn the_line_and_the_output_of_a_mistake_are_named() {
     );
 
     let plan = plan(
-        json!([{"name": "A", "key": "user"}, {"name": "B", "template": "{{ x }}"}]),
-        json!([]),
+        &json!([{"name": "A", "key": "user"}, {"name": "B", "template": "{{ x }}"}]),
+        &json!([]),
     );
     let error = esi_render::render(&plan, &values).unwrap_err();
     assert_eq!(error.place(), "env[1] `B`");
@@ -365,7 +374,7 @@ fn all_templates_of_a_binding_share_one_budget() {
     let files: Vec<_> = (0..10)
         .map(|index| json!({"path": index.to_string(), "template": half}))
         .collect();
-    let error = esi_render::render(&plan(json!([]), json!(files)), &values).unwrap_err();
+    let error = esi_render::render(&plan(&json!([]), &json!(files)), &values).unwrap_err();
     assert!(
         matches!(
             error.fault(),
@@ -385,10 +394,10 @@ fn a_binding_is_bounded_in_all() {
     let four: Vec<_> = (0..4)
         .map(|index| json!({"path": index.to_string(), "key": "big"}))
         .collect();
-    assert!(esi_render::render(&plan(json!([]), json!(four)), &values).is_ok());
+    assert!(esi_render::render(&plan(&json!([]), &json!(four)), &values).is_ok());
     let mut five = four;
     five.push(json!({"path": "x", "format": "json"}));
-    let error = esi_render::render(&plan(json!([]), json!(five)), &values).unwrap_err();
+    let error = esi_render::render(&plan(&json!([]), &json!(five)), &values).unwrap_err();
     assert_eq!(error.fault(), &Fault::TooLarge);
     assert_eq!(error.place(), "files[4] `x`");
 }

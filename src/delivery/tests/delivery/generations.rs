@@ -1,12 +1,10 @@
 //! What readers of a volume see.
 
-mod common;
-
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{Content, snapshot, volume};
+use super::common::{Content, names, read_whole, snapshot, volume};
 use esi_core::Generation;
 use esi_delivery::{DeliveryError, Volume};
 
@@ -21,6 +19,26 @@ fn files_are_readable_under_their_own_names() {
     assert_eq!(fs::read(directory.path().join("db.json")).unwrap(), b"{}");
     assert_eq!(fs::read(directory.path().join("tls/key.pem")).unwrap(), b"KEY");
     assert_eq!(volume.current().unwrap(), Some(Generation::new(1)));
+}
+
+#[test]
+fn a_volume_that_could_not_be_written_is_known_before_there_is_anything_to_write() {
+    let (directory, volume) = volume();
+    let paths = ["conf/db.json".parse().unwrap(), "password".parse().unwrap()];
+    volume.check(&paths).unwrap();
+    assert!(names(directory.path()).is_empty(), "nothing is left behind");
+
+    fs::write(directory.path().join("conf"), "the pod's own").unwrap();
+    let error = volume.check(&paths).unwrap_err();
+    assert!(
+        matches!(error, DeliveryError::Occupied { ref name } if name == "conf"),
+        "{error}"
+    );
+    volume.check(&paths[1..]).unwrap();
+
+    fs::remove_file(directory.path().join("conf")).unwrap();
+    fs::remove_dir(directory.path()).unwrap();
+    assert!(volume.check(&paths).is_err(), "it is gone");
 }
 
 #[test]
@@ -45,13 +63,13 @@ fn a_newer_generation_takes_the_place_of_the_older_and_leaves_nothing_of_it() {
     assert_eq!(volume.current().unwrap(), Some(Generation::new(2)));
     assert_eq!(fs::read(directory.path().join("kept")).unwrap(), b"new");
     assert_eq!(fs::read(directory.path().join("added")).unwrap(), b"new");
-    let names = common::names(directory.path());
+    let found = names(directory.path());
     assert_eq!(
-        names.iter().filter(|name| name.starts_with("..2.")).count(),
+        found.iter().filter(|name| name.starts_with("..2.")).count(),
         1,
-        "{names:?}"
+        "{found:?}"
     );
-    assert_eq!(names.len(), 4, "{names:?}");
+    assert_eq!(found.len(), 4, "{found:?}");
 }
 
 #[test]
@@ -65,7 +83,7 @@ fn the_same_generation_twice_is_as_good_as_once() {
     }
     assert_eq!(volume.current().unwrap(), Some(Generation::new(3)));
     assert_eq!(fs::read(directory.path().join("a")).unwrap(), b"same");
-    assert_eq!(common::names(directory.path()).len(), 3);
+    assert_eq!(names(directory.path()).len(), 3);
 }
 
 #[test]
@@ -145,7 +163,7 @@ fn what_a_crash_left_is_removed_at_the_next_write() {
     symlink("..data/b", directory.path().join("b")).unwrap();
 
     Content::new().file("a", "0440", "2").write(&volume, 2).unwrap();
-    assert_eq!(common::names(directory.path()).len(), 3);
+    assert_eq!(names(directory.path()).len(), 3);
     assert_eq!(fs::read(directory.path().join("a")).unwrap(), b"2");
 }
 
@@ -183,7 +201,7 @@ fn files_on_each_others_way_are_refused_before_anything_is_written() {
             .unwrap_err();
         assert!(matches!(error, DeliveryError::Collision { .. }), "{error}");
     }
-    assert!(common::names(directory.path()).is_empty());
+    assert!(names(directory.path()).is_empty());
 }
 
 #[test]
@@ -220,7 +238,7 @@ fn a_reader_sees_one_whole_generation_through_a_thousand_rotations() {
         let reader = scope.spawn(|| {
             let mut seen = std::collections::BTreeSet::new();
             while !done.load(Ordering::Relaxed) {
-                seen.extend(common::read_whole(directory.path(), ["user", "deep/password"]));
+                seen.extend(read_whole(directory.path(), ["user", "deep/password"]));
             }
             seen
         });

@@ -1,21 +1,12 @@
 //! Every format reads back byte for byte through the parser of whoever consumes it, or is refused.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "these are tests"
-)]
-
-mod support;
-
 use std::collections::BTreeMap;
 
+use super::support::{credential, file, kubelet, python_dotenv, trouble, variable};
 use esi_core::{Classify as _, Retry};
 use esi_render::{Trouble, env_file};
 use proptest::prelude::*;
 use serde_json::json;
-use support::{credential, file, kubelet, python_dotenv, trouble, variable};
 
 type Read = fn(&[u8]) -> Result<Vec<u8>, Option<Trouble>>;
 

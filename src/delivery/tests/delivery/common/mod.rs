@@ -1,8 +1,5 @@
 //! Builders and readers that the tests of delivery share.
 
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
-
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
@@ -16,7 +13,7 @@ use esi_delivery::{DeliveryError, File, Volume};
 use rustix::fs::{Mode, OFlags, openat};
 use tempfile::TempDir;
 
-pub fn volume() -> (TempDir, Volume) {
+pub(crate) fn volume() -> (TempDir, Volume) {
     let directory = tempfile::tempdir().unwrap();
     let volume = Volume::open(directory.path()).unwrap();
     (directory, volume)
@@ -24,20 +21,20 @@ pub fn volume() -> (TempDir, Volume) {
 
 /// Builds the files of a generation.
 #[derive(Default)]
-pub struct Content(Vec<(RelativePath, FileMode, SecretBytes)>);
+pub(crate) struct Content(Vec<(RelativePath, FileMode, SecretBytes)>);
 
 impl Content {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    pub fn file(mut self, path: &str, mode: &str, content: &str) -> Self {
+    pub(crate) fn file(mut self, path: &str, mode: &str, content: &str) -> Self {
         self.0
             .push((path.parse().unwrap(), mode.parse().unwrap(), content.into()));
         self
     }
 
-    pub fn write(&self, volume: &Volume, generation: u64) -> Result<(), DeliveryError> {
+    pub(crate) fn write(&self, volume: &Volume, generation: u64) -> Result<(), DeliveryError> {
         let files: Vec<File<'_>> = self
             .0
             .iter()
@@ -51,7 +48,7 @@ impl Content {
     }
 }
 
-pub fn names(directory: &Path) -> Vec<String> {
+pub(crate) fn names(directory: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -61,7 +58,7 @@ pub fn names(directory: &Path) -> Vec<String> {
 }
 
 /// Everything below `directory` that can be compared: kind and mode, and content or target.
-pub fn snapshot(directory: &Path) -> BTreeMap<PathBuf, (u32, OsString)> {
+pub(crate) fn snapshot(directory: &Path) -> BTreeMap<PathBuf, (u32, OsString)> {
     let mut tree = BTreeMap::new();
     let mut open = vec![directory.to_owned()];
     while let Some(path) = open.pop() {
@@ -84,7 +81,7 @@ pub fn snapshot(directory: &Path) -> BTreeMap<PathBuf, (u32, OsString)> {
 
 /// Reads two files of one generation, as a careful program does: `..data` resolved once. None where the
 /// generation went away in between.
-pub fn read_whole(directory: &Path, paths: [&str; 2]) -> Option<Vec<u8>> {
+pub(crate) fn read_whole(directory: &Path, paths: [&str; 2]) -> Option<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let data = directory.join("..data");
     let data: OwnedFd = rustix::fs::open(data, flags | OFlags::DIRECTORY, Mode::empty()).ok()?;

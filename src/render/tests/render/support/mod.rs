@@ -1,17 +1,7 @@
 //! Builders, and the parsers of those who read what is rendered.
 
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::needless_pass_by_value,
-    reason = "these are tests"
-)]
-
-pub mod kubelet;
-pub mod python_dotenv;
+pub(crate) mod kubelet;
+pub(crate) mod python_dotenv;
 
 use std::collections::BTreeMap;
 
@@ -19,7 +9,7 @@ use esi_core::{Credential, Plan, SecretBytes};
 use esi_render::{Fault, RenderError, Trouble};
 use serde_json::{Value, json};
 
-pub fn credential(values: &[(&str, &[u8])]) -> Credential {
+pub(crate) fn credential(values: &[(&str, &[u8])]) -> Credential {
     let values = values
         .iter()
         .map(|(key, value)| ((*key).to_owned(), SecretBytes::new(value.to_vec())))
@@ -27,7 +17,7 @@ pub fn credential(values: &[(&str, &[u8])]) -> Credential {
     Credential::new(values).unwrap()
 }
 
-pub fn plan(env: Value, files: Value) -> Plan {
+pub(crate) fn plan(env: &Value, files: &Value) -> Plan {
     let text = json!({
         "version": 1, "binding": "db", "env": env, "files": files,
         "source": {"generator": {"kind": "Fake", "namespace": "shop", "name": "db"}},
@@ -36,24 +26,27 @@ pub fn plan(env: Value, files: Value) -> Plan {
 }
 
 /// Renders one file that is described by `output`, such as `{"format": "json"}`.
-pub fn file(mut output: Value, credential: &Credential) -> Result<Vec<u8>, RenderError> {
+pub(crate) fn file(mut output: Value, credential: &Credential) -> Result<Vec<u8>, RenderError> {
     output["path"] = json!("out");
-    let mut rendered = esi_render::render(&plan(json!([]), json!([output])), credential)?;
+    let mut rendered = esi_render::render(&plan(&json!([]), &json!([output])), credential)?;
     Ok(rendered.files.remove(0).content.into_exposed())
 }
 
 /// Renders one variable `VALUE` that is described by `output`, such as `{"key": "password"}`.
-pub fn variable(mut output: Value, credential: &Credential) -> Result<esi_render::Variable, RenderError> {
+pub(crate) fn variable(
+    mut output: Value,
+    credential: &Credential,
+) -> Result<esi_render::Variable, RenderError> {
     output["name"] = json!("VALUE");
-    let mut rendered = esi_render::render(&plan(json!([output]), json!([])), credential)?;
+    let mut rendered = esi_render::render(&plan(&json!([output]), &json!([])), credential)?;
     Ok(rendered.variables.remove(0))
 }
 
-pub fn template(source: &str, credential: &Credential) -> Result<String, RenderError> {
+pub(crate) fn template(source: &str, credential: &Credential) -> Result<String, RenderError> {
     file(json!({"template": source}), credential).map(|bytes| String::from_utf8(bytes).unwrap())
 }
 
-pub fn trouble(error: &RenderError) -> Option<Trouble> {
+pub(crate) fn trouble(error: &RenderError) -> Option<Trouble> {
     match error.fault() {
         Fault::Unrepresentable { trouble, .. } => Some(*trouble),
         _ => None,

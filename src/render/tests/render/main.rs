@@ -1,0 +1,8 @@
+//! What is rendered, and what is refused.
+
+#[cfg(test)]
+mod round_trips;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod templates;
