@@ -82,6 +82,27 @@ impl Delivery {
             .fold(Ok(()), io::Result::and)
     }
 
+    /// Refuses a plan whose outputs have no place, before there are any.
+    ///
+    /// # Errors
+    /// If the volume or the env directory that it needs is missing or not writable, or a name in it is taken.
+    pub(crate) fn check_places(&self, plan: &Plan) -> Result<(), DeliverError> {
+        if !plan.files.is_empty() {
+            let path = self.volumes.join(plan.binding.as_str());
+            Volume::open(&path)
+                .and_then(|volume| volume.check(plan.files.iter().map(|file| &file.path)))
+                .map_err(at(&path))?;
+        }
+        if let Some(directory) = &self.env_dir
+            && !plan.env.is_empty()
+        {
+            Volume::open(directory)
+                .and_then(|directory| directory.check([]))
+                .map_err(at(directory))?;
+        }
+        Ok(())
+    }
+
     /// Shows the files of a binding, all at once. A binding without files needs no volume.
     ///
     /// # Errors

@@ -1,12 +1,13 @@
 //! What ended the program, and the exit code that says so.
 
-use esi_core::names::{BindingName, ServerName};
+use esi_core::names::BindingName;
 use thiserror::Error;
 
 use crate::args::UsageError;
 use crate::command::CommandError;
-use crate::config::ConfigError;
+use crate::config::{ConfigError, ServerAt};
 use crate::deliver::DeliverError;
+use crate::token::TokenError;
 use crate::transport::{CallError, ConnectError};
 
 /// The table that every `--help` ends with. `run` and `exec` return the command's own code besides.
@@ -56,23 +57,35 @@ pub(crate) enum Failure {
     Usage(#[from] UsageError),
     #[error("wrong configuration")]
     Config(#[from] ConfigError),
-    #[error("server `{server}` cannot be used as configured")]
+    #[error("server {server} cannot be used as configured")]
     Connect {
-        server: ServerName,
+        server: ServerAt,
         #[source]
         source: ConnectError,
     },
-    #[error("no credential for binding `{binding}` from server `{server}`")]
+    #[error("the plan of binding `{binding}` cannot be fulfilled, so no credential was asked for")]
+    Plan {
+        binding: BindingName,
+        #[source]
+        source: DeliverError,
+    },
+    #[error("no token to show to server {server}")]
+    Token {
+        server: ServerAt,
+        #[source]
+        source: TokenError,
+    },
+    #[error("no credential for binding `{binding}` from server {server}")]
     Issue {
         binding: BindingName,
-        server: ServerName,
+        server: ServerAt,
         #[source]
         source: CallError,
     },
-    #[error("the credential of binding `{binding}` could not be acknowledged at server `{server}`")]
+    #[error("the credential of binding `{binding}` could not be acknowledged at server {server}")]
     Acknowledge {
         binding: BindingName,
-        server: ServerName,
+        server: ServerAt,
         #[source]
         source: CallError,
     },
@@ -101,7 +114,8 @@ impl Failure {
         match self {
             Self::Usage(_) | Self::Config(_) | Self::Connect { .. } => Exit::Usage,
             Self::Issue { source, .. } | Self::Acknowledge { source, .. } => source.exit(),
-            Self::Deliver { .. } => Exit::Undeliverable,
+            Self::Token { .. } => Exit::Refused,
+            Self::Plan { .. } | Self::Deliver { .. } => Exit::Undeliverable,
             Self::Command(error) => error.exit(),
             Self::System { .. } => Exit::Internal,
         }

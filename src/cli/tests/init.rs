@@ -1,6 +1,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
-use serde_json::Value;
+use rstest::rstest;
+use serde_json::{Value, json};
 
 use crate::fake::Method;
 use crate::world::{FILES_AND_VARIABLES, ONE_FILE, ONE_VARIABLE, World, pod_token, token, visible};
@@ -88,9 +89,11 @@ async fn one_refused_binding_leaves_every_other_unwritten_and_unacknowledged() {
     let plans = format!("[{one},{}]", one.replace(r#""db""#, r#""other""#));
     world.fake.refuse(Method::Issue, 1, tonic::Code::PermissionDenied);
     let finished = world.cli("init", &plans).finish().await;
-    finished
-        .ended_with(3, &world)
-        .said(&["from server `default`: refused", "as the test said"]);
+    finished.ended_with(3, &world).said(&[
+        "from server `default` at https://localhost:",
+        ": refused",
+        "as the test said",
+    ]);
     assert!(
         visible(&world.path("volumes/db")).is_empty() && visible(&world.path("volumes/other")).is_empty()
     );
@@ -100,7 +103,7 @@ async fn one_refused_binding_leaves_every_other_unwritten_and_unacknowledged() {
 #[tokio::test]
 async fn a_workload_that_is_no_pod_names_its_instance() {
     let world = World::new().await;
-    world.write("token", token(&serde_json::json!({"aud": "esi", "sub": "ci"})));
+    world.write("token", token(&json!({"aud": "esi", "sub": "ci"})));
     world
         .cli("init", ONE_FILE)
         .args(&["--instance", "job-7"])
@@ -126,7 +129,34 @@ async fn a_missing_volume_is_named_and_not_made() {
         .ended_with(5, &world)
         .said(&["binding `db`", "volumes/db", "must exist"]);
     assert!(!world.path("volumes/db").exists());
-    assert!(world.fake.calls_of(Method::Acknowledge).is_empty());
+    assert!(
+        world.fake.calls().is_empty(),
+        "known before anything was asked for"
+    );
+}
+
+const BAD_TEMPLATE: &str = r#"[{"version":1,"binding":"db",
+ "source":{"generator":{"kind":"Fake","namespace":"demo","name":"one"}},
+ "env":[{"name":"DB_PASS","template":"{{ password"}]}]"#;
+
+#[rstest]
+#[case::template(BAD_TEMPLATE, |_: &World| {}, 5, &["binding `db`", "env[0] `DB_PASS`: the template (line 1)"])]
+#[case::name_taken(ONE_FILE, |w: &World| drop(w.write("volumes/db/password", "x")), 5, &["volumes/db", "`password` is already"])]
+#[case::no_env_dir(ONE_VARIABLE, |w: &World| std::fs::remove_dir(w.path("env")).unwrap(), 5, &["binding `db`", "/env", "must exist"])]
+#[case::no_token(ONE_FILE, |w: &World| std::fs::remove_file(w.path("token")).unwrap(), 3, &["`default` at https://", "/token cannot be read"])]
+#[case::audience(ONE_FILE, |w: &World| drop(w.write("token", token(&json!({"aud": "x"})))), 3, &["`default` at https://", "the token is for `x`"])]
+#[tokio::test]
+async fn what_would_fail_whatever_the_server_answers_is_told_without_asking_it(
+    #[case] plans: &str,
+    #[case] spoil: fn(&World),
+    #[case] exit: i32,
+    #[case] said: &[&str],
+) {
+    let world = World::new().await;
+    spoil(&world);
+    let finished = world.cli("init", plans).finish().await;
+    finished.ended_with(exit, &world).said(said);
+    assert!(world.fake.calls().is_empty());
 }
 
 #[tokio::test]
@@ -162,7 +192,7 @@ async fn what_cannot_be_acknowledged_fails_the_start() {
     let finished = world.cli("init", ONE_FILE).finish().await;
     finished
         .ended_with(2, &world)
-        .said(&["binding `db` could not be acknowledged at server `default`"]);
+        .said(&["binding `db` could not be acknowledged at server `default` at https://localhost:"]);
 }
 
 #[tokio::test]

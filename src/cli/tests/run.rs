@@ -254,10 +254,12 @@ async fn reports_name_what_is_held_and_an_outage_is_told_once_with_its_end() {
     world.fake.wait(Method::Report, before + 4).await;
     running.say("end").await;
     let finished = running.finish().await;
-    finished
-        .ended_with(0, &world)
-        .said(&["server `default` takes no report", "as the test said"]);
-    finished.said(&["server `default` takes reports again"]);
+    finished.ended_with(0, &world).said(&[
+        "server `default` at https://localhost:",
+        " takes no report",
+        "as the test said",
+    ]);
+    finished.said(&[" takes reports again"]);
     assert_eq!(finished.stderr.matches("takes no report").count(), 1);
 }
 
@@ -288,7 +290,7 @@ async fn a_revocation_that_is_refused_is_told_and_changes_no_exit_code() {
         .finish()
         .await;
     finished.ended_with(9, &world).said(&[
-        "binding `db` could not be revoked at server `default`",
+        "binding `db` could not be revoked at server `default` at https://localhost:",
         "time to live",
     ]);
 }

@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 pub(crate) use error::ConfigError;
 pub(crate) use read::read_bounded;
-pub(crate) use servers::Server;
+pub(crate) use servers::{Server, ServerAt};
 pub(crate) use settings::{Environment, Settings};
 
 use crate::args::Flag;

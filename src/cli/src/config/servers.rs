@@ -1,6 +1,7 @@
 //! The servers: where they are, and by what they are recognised.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use esi_core::names::ServerName;
@@ -22,16 +23,30 @@ const PEM_BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 /// A server that a plan may name.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
-    /// How plans call it.
-    pub(crate) name: ServerName,
-    /// `https`, a host, and nothing after the port.
-    pub(crate) url: Uri,
+    /// Which it is.
+    pub(crate) at: ServerAt,
     /// The only certificates that its own is checked against, in PEM.
     pub(crate) ca: Vec<u8>,
     /// Whom a token must be for, to be shown to it.
     pub(crate) audience: Option<String>,
     /// The token to show it.
     pub(crate) token_file: PathBuf,
+}
+
+/// A server's name and place. Displays as both: whoever reads of a failure looks for the place.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerAt {
+    /// How plans call it.
+    pub(crate) name: ServerName,
+    /// `https`, a host, and nothing after the port.
+    pub(crate) url: Uri,
+}
+
+impl fmt::Display for ServerAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, url } = self;
+        write!(f, "`{name}` at {}", url.to_string().trim_end_matches('/'))
+    }
 }
 
 #[derive(Deserialize)]
@@ -86,8 +101,10 @@ fn stated(
         .ok_or_else(|| url.refuse("write --ca FILE too: no other CA is trusted"))?;
     let name: ServerName = "default".parse().map_err(|error| url.refuse(error))?;
     let server = Server {
-        name: name.clone(),
-        url: read_url(url.text()?).map_err(|problem| url.refuse(problem))?,
+        at: ServerAt {
+            name: name.clone(),
+            url: read_url(url.text()?).map_err(|problem| url.refuse(problem))?,
+        },
         ca: read_ca(ca.path()).map_err(|problem| ca.refuse(problem))?,
         audience: None,
         token_file,
@@ -110,8 +127,10 @@ fn judge(name: ServerName, raw: RawServer, token_file: &Path) -> Result<Server, 
         _ => return Err("ca: write exactly one of `ca` (PEM) and `caFile`".to_owned()),
     };
     Ok(Server {
-        name,
-        url: read_url(&url).map_err(|problem| format!("url: {problem}"))?,
+        at: ServerAt {
+            name,
+            url: read_url(&url).map_err(|problem| format!("url: {problem}"))?,
+        },
         ca,
         audience,
         token_file: own_token_file.unwrap_or_else(|| token_file.to_owned()),

@@ -160,7 +160,7 @@ fn one_plan_can_be_stated_with_flags() {
     let expected = r#"{"version":1,"binding":"db","server":"default","source":{"generator":{"kind":"PostgreSQL","namespace":"platform","name":"shop"}},"ttl":"5m","env":[{"name":"U","key":"username"},{"name":"P","key":"password"},{"name":"H","key":"host"}],"files":[{"path":"db.json","format":"json","mode":"0440"},{"path":"p","key":"password","mode":"0440"}]}"#;
     assert_eq!(config.plans[0].to_json(), expected);
     assert_eq!(
-        config.servers.values().next().unwrap().url.to_string(),
+        config.servers.values().next().unwrap().at.url.to_string(),
         "https://esi:1/"
     );
 }

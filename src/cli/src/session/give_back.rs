@@ -20,7 +20,7 @@ impl Session {
                     live.with(|live| live.remove(&plan.binding));
                 }
                 Err(error) => log::say(format_args!(
-                    "whatever was issued for binding `{}` could not be revoked at server `{}` and ends at its time to live: {}",
+                    "whatever was issued for binding `{}` could not be revoked at server {} and ends at its time to live: {}",
                     plan.binding,
                     client.server(),
                     chain(&error)

@@ -74,7 +74,7 @@ impl Session {
         let mut clients: BTreeMap<ServerName, Arc<Client>> = BTreeMap::new();
         for (name, server) in servers {
             let client = Client::new(&server, instance.clone()).map_err(|source| Failure::Connect {
-                server: name.clone(),
+                server: server.at.clone(),
                 source,
             })?;
             clients.insert(name, Arc::new(client));

@@ -1,4 +1,7 @@
 //! The start: everything that a plan asks for, or nothing that anybody would use.
+//!
+//! What can be known beforehand is checked before any server is asked: a mistake in a plan or a mount then costs no
+//! lease, and is told at once.
 
 use esi_api::v1::Reason;
 use esi_core::Generation;
@@ -21,12 +24,15 @@ pub(crate) struct Held {
 }
 
 impl Session {
-    /// Fetches all, then writes all, then acknowledges all: what is acknowledged outlives the next attempt by
+    /// Checks all, fetches all, then writes all, then acknowledges all: what is acknowledged outlives the next attempt by
     /// the overlap, so nothing is until everything is in place.
     ///
     /// # Errors
     /// The first failure; others may then have been fetched, and even written.
     pub(crate) async fn start(&self, delivery: &Delivery) -> Result<Vec<Held>, Failure> {
+        for binding in &self.bindings {
+            check(binding, delivery)?;
+        }
         let budget = Budget::of(self.deadline);
         let fetched = together(self.bindings.iter().cloned().map(|binding| async move {
             fetch(&binding, Reason::Start, budget)
@@ -64,6 +70,21 @@ impl Session {
         .await?;
         Ok(held)
     }
+}
+
+/// Refuses a plan that would fail whatever its server answers, and a token that could not be shown to it.
+fn check(Binding { plan, client, .. }: &Binding, delivery: &Delivery) -> Result<(), Failure> {
+    esi_render::check(plan)
+        .map_err(DeliverError::from)
+        .and_then(|()| delivery.check_places(plan))
+        .map_err(|source| Failure::Plan {
+            binding: plan.binding.clone(),
+            source,
+        })?;
+    client.check_token().map_err(|source| Failure::Token {
+        server: client.server().clone(),
+        source,
+    })
 }
 
 /// Tells the server that a generation is visible.

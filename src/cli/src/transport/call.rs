@@ -61,7 +61,7 @@ where
         let error = match timeout(span, attempt(span)).await {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) => error,
-            Err(_elapsed) => AttemptError::NoAnswer,
+            Err(_elapsed) => AttemptError::NoAnswer { after: span },
         };
         failures = failures.saturating_add(1);
         match (

@@ -20,7 +20,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 pub(super) fn channel(server: &Server) -> Result<Channel, ConnectError> {
     // Only the CA given: no other root is compiled in or read.
     let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&server.ca));
-    let endpoint = Endpoint::from(server.url.clone())
+    let endpoint = Endpoint::from(server.at.url.clone())
         .user_agent(concat!("esi-cli/", env!("CARGO_PKG_VERSION")))
         .and_then(|endpoint| endpoint.tls_config(tls))
         .map_err(ConnectError::Tls)?
@@ -36,13 +36,16 @@ mod tests {
     use rcgen::{CertificateParams, KeyPair};
 
     use super::*;
+    use crate::config::ServerAt;
 
     fn server(url: &str) -> Server {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::default().self_signed(&key).unwrap();
         Server {
-            name: "default".parse().unwrap(),
-            url: url.parse().unwrap(),
+            at: ServerAt {
+                name: "default".parse().unwrap(),
+                url: url.parse().unwrap(),
+            },
             ca: certificate.pem().into_bytes(),
             audience: None,
             token_file: "token".into(),

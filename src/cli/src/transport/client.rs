@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use esi_api::v1::federation_client::FederationClient;
 use esi_api::{MAX_MESSAGE_BYTES, convert, v1};
-use esi_core::names::{BindingName, ClientInstance, ServerName};
+use esi_core::names::{BindingName, ClientInstance};
 use esi_core::{Credential, Generation, Plan, RequestId};
 use tonic::Request;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -14,13 +14,13 @@ use tonic::transport::Channel;
 use super::call::{Budget, call};
 use super::channel::channel;
 use super::error::{AnswerError, AttemptError, CallError, ConnectError};
-use crate::config::Server;
-use crate::token::Token;
+use crate::config::{Server, ServerAt};
+use crate::token::{Token, TokenError};
 
 /// One server, as this process's workload.
 #[derive(Debug)]
 pub(crate) struct Client {
-    server: ServerName,
+    server: ServerAt,
     grpc: FederationClient<Channel>,
     token_file: PathBuf,
     audience: Option<String>,
@@ -73,7 +73,7 @@ impl Client {
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
         Ok(Self {
-            server: server.name.clone(),
+            server: server.at.clone(),
             grpc,
             token_file: server.token_file.clone(),
             audience: server.audience.clone(),
@@ -81,9 +81,17 @@ impl Client {
         })
     }
 
-    /// How plans call the server.
-    pub(crate) fn server(&self) -> &ServerName {
+    /// Which server it calls.
+    pub(crate) fn server(&self) -> &ServerAt {
         &self.server
+    }
+
+    /// Refuses a token that could not be shown to the server.
+    ///
+    /// # Errors
+    /// If the file cannot be read, holds no token, or one for others.
+    pub(crate) fn check_token(&self) -> Result<(), TokenError> {
+        self.token().map(drop)
     }
 
     /// Asks for the credential of a plan. All attempts carry one request id, so that they mint at most one.
@@ -186,11 +194,16 @@ impl Client {
     }
 
     /// Reads the token anew.
-    fn caller(&self, span: Duration) -> Result<Caller, AttemptError> {
+    fn token(&self) -> Result<Token, TokenError> {
         let token = Token::read(&self.token_file)?;
         if let Some(audience) = &self.audience {
             token.check_audience(audience)?;
         }
+        Ok(token)
+    }
+
+    fn caller(&self, span: Duration) -> Result<Caller, AttemptError> {
+        let token = self.token()?;
         let instance = if token.is_of_a_pod() {
             String::new()
         } else {

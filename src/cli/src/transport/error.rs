@@ -1,9 +1,10 @@
 //! Why a call failed, and what that means for the exit code.
 
 use std::error::Error;
+use std::time::Duration;
 
-use esi_core::Retry;
 use esi_core::credential::CredentialError;
+use esi_core::{Retry, span};
 use thiserror::Error;
 use tonic::Code;
 
@@ -24,14 +25,14 @@ pub(crate) enum AttemptError {
     Token(#[from] TokenError),
     #[error("the server said {code}: {message}", code = name(status.code()), message = status.message())]
     Status { status: Box<tonic::Status> },
-    #[error("there was no connection to the server")]
+    #[error("there was no connection: check the server's url, and that it runs and can be reached from here")]
     NoConnection(#[source] Box<dyn Error + Send + Sync>),
     #[error(
         "the server's certificate is not one that the CA given vouches for: check the server's url and its `ca`"
     )]
     Certificate(#[source] Box<dyn Error + Send + Sync>),
-    #[error("there was no answer in time")]
-    NoAnswer,
+    #[error("there was no answer within {}: see the server's log, and what lies between", span::format(*.after))]
+    NoAnswer { after: Duration },
     #[error("the server's answer is not understood")]
     Answer(#[source] AnswerError),
 }
@@ -52,7 +53,7 @@ impl AttemptError {
     pub(crate) fn retry(&self) -> Retry {
         match self {
             Self::Status { status } => esi_api::status::retry(status),
-            Self::NoConnection(_) | Self::NoAnswer => Retry::Backoff,
+            Self::NoConnection(_) | Self::NoAnswer { .. } => Retry::Backoff,
             Self::Token(_) | Self::Certificate(_) | Self::Answer(_) => Retry::Never,
         }
     }
@@ -60,7 +61,7 @@ impl AttemptError {
     fn exit(&self) -> Exit {
         match self {
             Self::Token(_) | Self::Certificate(_) => Exit::Refused,
-            Self::NoConnection(_) | Self::NoAnswer => Exit::Unavailable,
+            Self::NoConnection(_) | Self::NoAnswer { .. } => Exit::Unavailable,
             Self::Answer(_) => Exit::Internal,
             Self::Status { status } => match status.code() {
                 Code::Unauthenticated | Code::PermissionDenied => Exit::Refused,
@@ -138,7 +139,7 @@ pub(crate) enum CallError {
         #[source]
         last: AttemptError,
     },
-    #[error("the deadline was reached after {attempts} attempts")]
+    #[error("the deadline was reached after {attempts} attempt(s)")]
     OutOfTime {
         attempts: u32,
         #[source]
@@ -193,7 +194,9 @@ mod tests {
         // The attempts before may have been answered, and the answers lost.
         assert!(!refused(2, status()).did_nothing());
         assert!(!refused(1, AttemptError::Answer(AnswerError::NoLease)).did_nothing());
-        let last = Some(AttemptError::NoAnswer);
+        let last = Some(AttemptError::NoAnswer {
+            after: Duration::from_secs(1),
+        });
         assert!(!CallError::OutOfTime { attempts: 1, last }.did_nothing());
     }
 }

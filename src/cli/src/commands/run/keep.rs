@@ -30,7 +30,7 @@ pub(super) fn spawn(held: Vec<Held>, delivery: &Arc<Delivery>) -> JoinSet<()> {
     for held in held {
         let client = &held.binding.client;
         servers
-            .entry(client.server().clone())
+            .entry(client.server().name.clone())
             .or_insert_with(|| Keeper {
                 client: Arc::clone(client),
                 delivery: Arc::clone(delivery),
@@ -94,7 +94,7 @@ impl Keeper {
             Ok(Report { verdicts, report_in }) => {
                 if std::mem::take(&mut self.failing) {
                     log::say(format_args!(
-                        "server `{}` takes reports again",
+                        "server {} takes reports again",
                         self.client.server()
                     ));
                 }
@@ -104,7 +104,7 @@ impl Keeper {
             Err(error) => {
                 if !std::mem::replace(&mut self.failing, true) {
                     log::say(format_args!(
-                        "server `{}` takes no report, without which its leases are not kept alive; it is asked again: {}",
+                        "server {} takes no report, without which its leases are not kept alive; it is asked again: {}",
                         self.client.server(),
                         chain(&error)
                     ));
