@@ -157,7 +157,7 @@ fn one_plan_can_be_stated_with_flags() {
     let arguments = [&["run"], &server[..], &plan, &outputs, &["x"]].concat();
     // The flags win over the whole environment, though it has other plans and servers.
     let config = read(&arguments, &good()).unwrap();
-    let expected = r#"{"version":1,"binding":"db","server":"default","source":{"generator":{"kind":"PostgreSQL","namespace":"platform","name":"shop"}},"ttl":"5m","env":[{"name":"U","key":"username"},{"name":"P","key":"password"},{"name":"H","key":"host"}],"files":[{"path":"db.json","format":"json","mode":"0440"},{"path":"p","key":"password","mode":"0440"}]}"#;
+    let expected = r#"{"version":1,"binding":"db","server":"default","source":{"generator":{"kind":"PostgreSQL","namespace":"platform","name":"shop"}},"ttl":"5m","env":[{"name":"U","key":"username"},{"name":"P","key":"password"},{"name":"H","key":"host"}],"files":[{"path":"db.json","format":"json"},{"path":"p","key":"password"}]}"#;
     assert_eq!(config.plans[0].to_json(), expected);
     assert_eq!(
         config.servers.values().next().unwrap().at.url.to_string(),
