@@ -11,6 +11,7 @@
 pub mod limits;
 mod model;
 mod path;
+mod raw;
 mod read;
 
 pub use model::{

@@ -28,10 +28,28 @@ pub struct Plan {
     /// Whether every key of the credential becomes a variable of its name, beside those of `env`, which win. Only
     /// with [`EnvMethod::Exec`]: Kubernetes wants the names of its own variables beforehand.
     pub all_keys: bool,
+    /// Permissions of [`RelativePath::environ`]; [`FileMode::DEFAULT`] where absent. Only with
+    /// [`EnvMethod::Exec`]: the file of the other method is read by kubelet alone.
+    pub env_mode: Option<FileMode>,
     /// Environment variables, in order, unique by name.
     pub env: Vec<EnvOutput>,
     /// Files, in order, none on the way of another.
     pub files: Vec<FileOutput>,
+}
+
+impl Plan {
+    /// Whether there are variables, be it that the credential has the keys for them.
+    #[must_use]
+    pub fn has_variables(&self) -> bool {
+        self.all_keys || !self.env.is_empty()
+    }
+
+    /// Whether the variables go into the volume as [`RelativePath::environ`], for `esi-cli exec` to start the
+    /// command with; so whether `exec` is to be told of that file.
+    #[must_use]
+    pub fn has_environ(&self) -> bool {
+        self.env_method == EnvMethod::Exec && self.has_variables()
+    }
 }
 
 /// Where the values come from.
@@ -62,8 +80,8 @@ pub enum EnvMethod {
     /// kubelet reads them from an env file (`fileKeyRef`, Kubernetes 1.35): no command is touched.
     #[default]
     File,
-    /// `esi-cli exec` starts the container's command with them: for older clusters, and for values that an env
-    /// file cannot hold.
+    /// `esi-cli exec` starts the container's command with them, out of [`RelativePath::environ`]: for older
+    /// clusters, and for values that an env file cannot hold.
     Exec,
 }
 

@@ -12,7 +12,17 @@ use crate::names::NameError;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RelativePath(String);
 
+/// The file of the variables in a volume whose plan has the method `exec`.
+const ENVIRON: &str = ".environ";
+
 impl RelativePath {
+    /// Where the variables of a plan with the method `exec` go, below the volume. Hidden, since it is no file that
+    /// the workload asked for; such a plan has no other file there.
+    #[must_use]
+    pub fn environ() -> Self {
+        Self(ENVIRON.to_owned())
+    }
+
     /// The text, components joined by `/`.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -102,6 +112,11 @@ mod tests {
         ] {
             assert!(bad.parse::<RelativePath>().is_err(), "{bad:?} was taken");
         }
+    }
+
+    #[test]
+    fn the_file_of_variables_is_a_path_like_any_other() {
+        assert_eq!(ENVIRON.parse(), Ok(RelativePath::environ()));
     }
 
     #[test]

@@ -4,16 +4,15 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use thiserror::Error;
 
 use super::limits;
-use super::model::{
-    Content, EnvMethod, EnvName, EnvOutput, EnvValue, FileOutput, Format, Plan, SecretRef, Source,
-};
+use super::model::{Content, EnvMethod, EnvName, EnvOutput, EnvValue, FileOutput, Plan, Source};
 use super::path::RelativePath;
+use super::raw::{RawEnv, RawFile, RawPlan, RawSource};
 use crate::credential::MAX_KEY_BYTES;
-use crate::names::{GeneratorRef, NameError};
+use crate::names::NameError;
 use crate::span;
 
 /// Why a text is no plan. The message names the place as a path into the JSON.
@@ -43,61 +42,6 @@ pub enum PlanError {
         /// What is wrong and what to write.
         problem: String,
     },
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct RawPlan {
-    version: u64,
-    binding: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    server: Option<String>,
-    source: RawSource,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    ttl: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    overlap: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    env_method: Option<EnvMethod>,
-    #[serde(default, skip_serializing_if = "is_false")]
-    all_keys: bool,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    env: Vec<RawEnv>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    files: Vec<RawFile>,
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct RawSource {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    generator: Option<GeneratorRef>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    secret: Option<SecretRef>,
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct RawEnv {
-    name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    key: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    template: Option<String>,
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct RawFile {
-    path: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    format: Option<Format>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    key: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    template: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    mode: Option<String>,
 }
 
 impl Plan {
@@ -185,6 +129,7 @@ impl TryFrom<RawPlan> for Plan {
             overlap,
             env_method,
             all_keys,
+            env_mode,
             env,
             files,
         } = raw;
@@ -196,6 +141,16 @@ impl TryFrom<RawPlan> for Plan {
                  `exec`",
             ));
         }
+        if env_mode.is_some() && env_method == EnvMethod::File {
+            return Err(value(
+                "envMode",
+                "it belongs to `envMethod: exec`; the file of the other method is read by Kubernetes alone",
+            ));
+        }
+        let files = read_files(files)?;
+        if env_method == EnvMethod::Exec {
+            refuse_environ(&files)?;
+        }
         Ok(Self {
             binding: parse_at("binding", &binding)?,
             server: parse_at("server", server.as_deref().unwrap_or("default"))?,
@@ -204,8 +159,9 @@ impl TryFrom<RawPlan> for Plan {
             overlap: overlap.as_deref().map(read_overlap).transpose()?,
             env_method,
             all_keys,
+            env_mode: env_mode.map(|text| parse_at("envMode", &text)).transpose()?,
             env: read_env(env)?,
-            files: read_files(files)?,
+            files,
         })
     }
 }
@@ -245,14 +201,6 @@ fn read_span(place: &str, text: &str, bounds: RangeInclusive<Duration>) -> Resul
         place,
         &format!("`{text}` is out of bounds: write {min} to {max}"),
     ))
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde calls it with a reference"
-)]
-fn is_false(flag: &bool) -> bool {
-    !flag
 }
 
 fn read_env(raw: Vec<RawEnv>) -> Result<Vec<EnvOutput>, PlanError> {
@@ -320,6 +268,18 @@ fn read_files(raw: Vec<RawFile>) -> Result<Vec<FileOutput>, PlanError> {
     Ok(files)
 }
 
+/// Also where there are no variables yet: a plan does not become invalid by its first one.
+fn refuse_environ(files: &[FileOutput]) -> Result<(), PlanError> {
+    let environ = RelativePath::environ();
+    match files.iter().position(|file| file.path.collides_with(&environ)) {
+        None => Ok(()),
+        Some(index) => Err(value(
+            &format!("files[{index}].path"),
+            &format!("`{environ}` is where the variables of `envMethod: exec` go: choose another name"),
+        )),
+    }
+}
+
 fn check_count(place: &str, count: usize, max: usize) -> Result<(), PlanError> {
     if count <= max {
         Ok(())
@@ -370,73 +330,4 @@ fn within(prefix: &str, error: PlanError) -> PlanError {
         other => (prefix.to_owned(), crate::classify::chain(&other)),
     };
     PlanError::Value { place, problem }
-}
-
-impl From<&Plan> for RawPlan {
-    fn from(plan: &Plan) -> Self {
-        let Plan {
-            binding,
-            server,
-            source,
-            ttl,
-            overlap,
-            env_method,
-            all_keys,
-            env,
-            files,
-        } = plan;
-        let source = match source {
-            Source::Generator(generator) => RawSource {
-                generator: Some(generator.clone()),
-                secret: None,
-            },
-            Source::Secret(secret) => RawSource {
-                generator: None,
-                secret: Some(secret.clone()),
-            },
-        };
-        Self {
-            version: 1,
-            binding: binding.to_string(),
-            server: Some(server.to_string()),
-            source,
-            ttl: ttl.map(span::format),
-            overlap: overlap.map(span::format),
-            env_method: (*env_method != EnvMethod::default()).then_some(*env_method),
-            all_keys: *all_keys,
-            env: env.iter().map(RawEnv::from).collect(),
-            files: files.iter().map(RawFile::from).collect(),
-        }
-    }
-}
-
-impl From<&EnvOutput> for RawEnv {
-    fn from(EnvOutput { name, value }: &EnvOutput) -> Self {
-        let (key, template) = match value {
-            EnvValue::Key(key) => (Some(key.clone()), None),
-            EnvValue::Template(text) => (None, Some(text.clone())),
-        };
-        Self {
-            name: name.to_string(),
-            key,
-            template,
-        }
-    }
-}
-
-impl From<&FileOutput> for RawFile {
-    fn from(FileOutput { path, content, mode }: &FileOutput) -> Self {
-        let (format, key, template) = match content {
-            Content::Format(format) => (Some(*format), None, None),
-            Content::Key(key) => (None, Some(key.clone()), None),
-            Content::Template(text) => (None, None, Some(text.clone())),
-        };
-        Self {
-            path: path.to_string(),
-            format,
-            key,
-            template,
-            mode: mode.map(|mode| mode.to_string()),
-        }
-    }
 }

@@ -45,7 +45,7 @@ fn a_plan_reads_back_what_it_writes() {
 #[test]
 fn what_is_not_said_is_not_written_so_that_older_readers_still_read_it() {
     let text = Plan::parse(DESIGN_EXAMPLE).unwrap().to_json();
-    for absent in ["overlap", "envMethod", "allKeys"] {
+    for absent in ["overlap", "envMethod", "allKeys", "envMode"] {
         assert!(!text.contains(absent), "{text}");
     }
     // The writer may yet fill in the mode of the one, and must keep that of the other.
@@ -60,9 +60,34 @@ fn every_key_may_become_a_variable_only_where_kubernetes_need_not_know_the_names
     assert_eq!(plan.env_method, EnvMethod::Exec);
     assert_eq!(plan.overlap, Some(Duration::from_secs(300)));
     assert_eq!(Plan::parse(&plan.to_json()).unwrap(), plan);
+    assert!(plan.has_environ());
     assert!(refusal(&with(r#""allKeys":true"#)).starts_with("allKeys: "));
     assert!(refusal(&with(r#""overlap":"25h""#)).starts_with("overlap: "));
     assert!(refusal(&with(r#""envMethod":"shell""#)).contains("shell"));
+}
+
+#[test]
+fn the_file_of_variables_is_no_other_file_where_there_is_one() {
+    let path = |path: &str, method: &str| {
+        plan_with(r#""path":"password""#, &format!(r#""path":"{path}""#))
+            .replace(r#""ttl":"1h""#, &format!(r#""envMethod":"{method}""#))
+    };
+    for taken in [".environ", ".environ/a"] {
+        let refusal = refusal(&path(taken, "exec"));
+        assert!(refusal.starts_with("files[1].path: `.environ`"), "{refusal}");
+        assert!(!Plan::parse(&path(taken, "file")).unwrap().has_environ());
+    }
+    assert!(Plan::parse(&path(".environment", "exec")).unwrap().has_environ());
+}
+
+#[test]
+fn who_may_read_the_file_of_variables_is_said_only_where_there_is_one() {
+    let with = |said: &str| plan_with(r#""ttl":"1h""#, said);
+    let plan = Plan::parse(&with(r#""envMethod":"exec","envMode":"0444""#)).unwrap();
+    assert_eq!(plan.env_mode.unwrap().bits(), 0o444);
+    assert_eq!(Plan::parse(&plan.to_json()).unwrap(), plan);
+    assert!(refusal(&with(r#""envMode":"0444""#)).starts_with("envMode: "));
+    assert!(refusal(&with(r#""envMethod":"exec","envMode":"0446""#)).starts_with("envMode: "));
 }
 
 #[test]
