@@ -13,3 +13,4 @@ pub mod federation;
 pub mod generator;
 pub mod injection;
 mod pem;
+mod shown;

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// Longest text of a problem, in characters: parsers quote what they read, and that may be long.
-const MAX_TEXT: usize = 400;
+use crate::shown::shown;
 
 /// One thing that is wrong, for the person who writes the manifests. Never quotes a `Secret`.
 ///
@@ -37,22 +36,6 @@ impl Problem {
             message: shown(message),
         }
     }
-}
-
-/// What is quoted may be hostile: one line, escaped and cut.
-fn shown(text: &str) -> String {
-    let mut shown: String = text.chars().take(MAX_TEXT).flat_map(escape).collect();
-    if text.chars().nth(MAX_TEXT).is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
-fn escape(character: char) -> impl Iterator<Item = char> {
-    let control = character.is_control();
-    let escaped = control.then(|| character.escape_default());
-    let plain = (!control).then_some(character);
-    escaped.into_iter().flatten().chain(plain)
 }
 
 impl fmt::Display for Problem {
