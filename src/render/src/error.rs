@@ -63,6 +63,15 @@ pub enum Fault {
         /// What it would be called.
         name: String,
     },
+    /// All keys are to be variables, and this one cannot be.
+    #[error(
+        "the key `{key}` is no name of a variable, which has letters, digits, `_`, `-` and `.` and starts with no \
+         digit: name the variables one by one in `env`, without `allKeys`"
+    )]
+    NoVariable {
+        /// The key.
+        key: String,
+    },
     /// Two keys give one variable name.
     #[error("the keys `{first}` and `{second}` both give the variable name `{name}`: {RENAME}")]
     NameCollision {
@@ -273,7 +282,9 @@ impl Classify for RenderError {
         match self.fault {
             Fault::MissingKey { .. } => "render_missing_key",
             Fault::Unrepresentable { .. } => "render_unrepresentable",
-            Fault::BadName { .. } | Fault::NameCollision { .. } => "render_variable_name",
+            Fault::BadName { .. } | Fault::NoVariable { .. } | Fault::NameCollision { .. } => {
+                "render_variable_name"
+            }
             Fault::Template { .. } => "render_template",
             Fault::TooLarge => "render_too_large",
         }

@@ -4,7 +4,7 @@
 //!  Plan.files ──┐                       ┌─▶ RenderedFile { path, mode, content }
 //!               ├─▶ format · key · template
 //!  Plan.env  ───┘      ▲                └─▶ Variable { name, value } ──env_file──▶ `<binding>.env`
-//!                  Credential
+//!                  Credential                                       └─environ───▶ `.environ`
 //! ```
 //!
 //! Pure: nothing is read or written. Invariants: a value either reads back byte for byte through the parser of
@@ -24,7 +24,7 @@ mod stack;
 mod template;
 
 pub use error::{Fault, RenderError, Target, TemplateProblem, Trouble};
-pub use format::env_file;
+pub use format::{EnvironError, env_file, environ, read_environ};
 pub use output::{check, render};
 
 use esi_core::SecretBytes;
@@ -39,7 +39,8 @@ pub const MAX_RENDERED_BYTES: usize = 4 * 1024 * 1024;
 pub struct Rendered {
     /// The files, in the plan's order.
     pub files: Vec<RenderedFile>,
-    /// The variables, in the plan's order.
+    /// The variables, in the plan's order, then those of all other keys in the order of their names. No name is
+    /// there twice.
     pub variables: Vec<Variable>,
 }
 

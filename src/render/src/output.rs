@@ -1,6 +1,6 @@
 //! The outputs of a plan, one by one.
 
-use esi_core::plan::{Content, EnvOutput, EnvValue, FileOutput, Format};
+use esi_core::plan::{Content, EnvName, EnvOutput, EnvValue, FileOutput, Format};
 use esi_core::{Credential, Plan, SecretBytes};
 
 use crate::error::{Fault, RenderError, Target, TemplateProblem, Trouble, available};
@@ -94,6 +94,12 @@ fn render_all(plan: &Plan, credential: &Credential) -> Result<Rendered, RenderEr
             .map_err(|fault| RenderError::new(Place::Env(index, output).text(), fault))?;
         rendered.variables.push(variable);
     }
+    if plan.all_keys {
+        let others = renderer
+            .other_keys(plan)
+            .map_err(|fault| RenderError::new("allKeys".to_owned(), fault))?;
+        rendered.variables.extend(others);
+    }
     for (index, output) in plan.files.iter().enumerate() {
         let file = renderer
             .file(output)
@@ -116,6 +122,29 @@ impl<'a> Renderer<'a> {
             EnvValue::Key(key) => (Some(key.as_str()), self.key(key)?),
             EnvValue::Template(source) => (None, self.templates.render(source, self.room)?),
         };
+        self.of_process(name.clone(), key, value)
+    }
+
+    /// Every key as a variable of its name, unless the plan itself has one of that name.
+    fn other_keys(&mut self, plan: &Plan) -> Result<Vec<Variable>, Fault> {
+        let mut variables = Vec::new();
+        for (key, value) in self.credential.iter() {
+            let name: EnvName = key
+                .parse()
+                .map_err(|_bad| Fault::NoVariable { key: key.to_owned() })?;
+            if plan.env.iter().all(|output| output.name != name) {
+                variables.push(self.of_process(name, Some(key), value.duplicate())?);
+            }
+        }
+        Ok(variables)
+    }
+
+    fn of_process(
+        &mut self,
+        name: EnvName,
+        key: Option<&str>,
+        value: SecretBytes,
+    ) -> Result<Variable, Fault> {
         if let Some(trouble) = process_trouble(name.as_str(), value.expose()) {
             return Err(Fault::Unrepresentable {
                 key: key.map(str::to_owned),
@@ -124,10 +153,7 @@ impl<'a> Renderer<'a> {
             });
         }
         self.spend(&value)?;
-        Ok(Variable {
-            name: name.clone(),
-            value,
-        })
+        Ok(Variable { name, value })
     }
 
     fn file(&mut self, output: &'a FileOutput) -> Result<RenderedFile, Fault> {

@@ -6,3 +6,5 @@ mod round_trips;
 mod support;
 #[cfg(test)]
 mod templates;
+#[cfg(test)]
+mod variables;

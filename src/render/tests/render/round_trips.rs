@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::support::{credential, file, kubelet, python_dotenv, trouble, variable};
 use esi_core::{Classify as _, Retry};
-use esi_render::{Trouble, env_file};
+use esi_render::{Trouble, env_file, environ, read_environ};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -65,9 +65,11 @@ fn through_template(value: &[u8]) -> Result<Vec<u8>, Option<Trouble>> {
 }
 
 fn through_variable(value: &[u8]) -> Result<Vec<u8>, Option<Trouble>> {
-    variable(json!({"key": "value"}), &credential(&[("value", value)]))
-        .map(|variable| variable.value.into_exposed())
-        .map_err(|e| trouble(&e))
+    let variable =
+        variable(json!({"key": "value"}), &credential(&[("value", value)])).map_err(|e| trouble(&e))?;
+    let file = environ(&[variable]).map_err(|e| trouble(&e))?;
+    let mut read = read_environ(file.expose()).unwrap();
+    Ok(read.remove(0).value.into_exposed())
 }
 
 #[test]

@@ -42,6 +42,18 @@ pub(crate) fn variable(
     Ok(rendered.variables.remove(0))
 }
 
+/// Renders the variables of a plan which says that every key is one, and has these beside.
+pub(crate) fn all_keys(
+    env: &Value,
+    credential: &Credential,
+) -> Result<Vec<esi_render::Variable>, RenderError> {
+    let mut plan: Value = serde_json::from_str(&plan(env, &json!([])).to_json()).unwrap();
+    plan["envMethod"] = json!("exec");
+    plan["allKeys"] = json!(true);
+    esi_render::render(&Plan::parse(&plan.to_string()).unwrap(), credential)
+        .map(|rendered| rendered.variables)
+}
+
 pub(crate) fn template(source: &str, credential: &Credential) -> Result<String, RenderError> {
     file(json!({"template": source}), credential).map(|bytes| String::from_utf8(bytes).unwrap())
 }
