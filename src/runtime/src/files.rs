@@ -36,8 +36,11 @@ pub(crate) fn private_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Reads a file of at most [`MAX_BYTES`].
-pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// Reads a file of at most 1 MiB.
+///
+/// # Errors
+/// If it cannot be read, or is larger.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut content)?;
     if content.len() as u64 > MAX_BYTES {

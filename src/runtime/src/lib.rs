@@ -2,21 +2,23 @@
 //!
 //! ```text
 //!  memory ── never dumped            descriptors ── as many as may be
-//!  crypto ── one provider          telemetry ── logs, with a cap that no filter lifts
+//!  crypto ── one provider          telemetry, log quota ── logs, with caps that no filter lifts
 //!  shutdown ── asked to stop?      tasks ── what must be alive, and the drain
 //!  readiness ── still waiting for  admin ── /healthz /readyz /metrics, plain HTTP
 //!
-//!  files ─┐
-//!  own CA ┴─▶ tls ── current configuration ──▶ serve ── accept, handshake, HTTP/1.1 and HTTP/2 ──▶ Router
+//!  files, changes ─┐
+//!  own CA ─────────┴─▶ tls ── current configuration ──▶ serve ── accept, handshake, HTTP/1.1 and HTTP/2 ──▶ Router
 //! ```
 //!
 //! Invariants: nothing here reads the environment or the system's clock; every task has an owner that
 //! notices its death; every wait on a peer has a deadline and every collection a bound.
 
 pub mod admin;
+pub mod changes;
 pub mod crypto;
 pub mod descriptors;
-mod files;
+pub mod files;
+mod log_quota;
 pub mod memory;
 pub mod metrics;
 pub mod readiness;
@@ -30,6 +32,8 @@ pub mod tls;
 mod testing;
 
 pub use admin::AdminState;
+pub use changes::Changes;
+pub use log_quota::LogQuota;
 pub use metrics::Metrics;
 pub use readiness::{Blocker, Readiness};
 pub use serve::{Listener, Peer, ServeError, ServeLimits, serve};

@@ -79,12 +79,9 @@ impl Files {
         }
     }
 
-    /// The directories that hold the files: what must be watched, since a mounted Secret changes by a
-    /// symbolic link there and never by a write to the file.
-    pub(super) fn directories(&self) -> Vec<PathBuf> {
-        let mut all: Vec<_> = [&self.certificate, &self.key].map(|path| directory(path)).into();
-        all.dedup();
-        all
+    /// The files.
+    pub(super) fn paths(&self) -> [&Path; 2] {
+        [&self.certificate, &self.key]
     }
 
     /// Reads and checks the files at the start.
@@ -132,12 +129,5 @@ impl Content {
         }
         let key = PrivateKeyDer::from_pem_slice(self.key.expose()).map_err(not_pem("key"))?;
         Served::new(chain, key)
-    }
-}
-
-fn directory(of: &Path) -> PathBuf {
-    match of.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
     }
 }

@@ -1,26 +1,18 @@
 //! The task that keeps a server's certificate fresh.
-//!
-//! Files are looked at when their directory changes, and every half minute in any case: notifications get
-//! lost (a link above the directory is swapped, the watch limit is reached), bytes do not.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use esi_core::{Classify as _, Clock};
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use super::own_ca::{OwnCa, RENEW_BEFORE_END};
 use super::pair::{Files, Served};
 use super::{State, TlsError};
+use crate::changes::Changes;
 use crate::{Metrics, Shutdown};
 
-/// A writer needs a moment to replace two files; half a pair would be refused, and only noticed again later.
-const SETTLE: Duration = Duration::from_millis(200);
-/// How stale a certificate may be when no notification arrives.
-const POLL: Duration = Duration::from_secs(30);
 /// How often the wall clock is compared with the leaf's age: it may jump, and a machine may sleep.
 const TICK: Duration = Duration::from_secs(60 * 60);
 
@@ -110,15 +102,8 @@ impl Publish {
     }
 }
 
-async fn follow(files: Files, publish: Publish) {
-    let changed = Arc::new(Notify::new());
-    // Held, not used: dropping it ends the watch.
-    let _watcher = watch(&files.directories(), &changed)
-        .inspect_err(|error| {
-            tracing::warn!(%error, "the certificate's directory cannot be watched: polling only");
-        })
-        .ok();
-    let mut files = files;
+async fn follow(mut files: Files, publish: Publish) {
+    let changes = Changes::of("certificate", files.paths());
     // Looks first, then waits: the files may have changed between their first reading and the watch.
     loop {
         let looked = tokio::task::spawn_blocking(move || {
@@ -133,25 +118,8 @@ async fn follow(files: Files, publish: Publish) {
         if let Some(result) = result.transpose() {
             publish.result(result);
         }
-        tokio::select! {
-            () = changed.notified() => tokio::time::sleep(SETTLE).await,
-            () = tokio::time::sleep(POLL) => {}
-        }
+        changes.next().await;
     }
-}
-
-fn watch(directories: &[PathBuf], changed: &Arc<Notify>) -> notify::Result<RecommendedWatcher> {
-    let changed = Arc::clone(changed);
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // Reading is an event too, ours included. A lost event counts as a change.
-        if !event.is_ok_and(|event| matches!(event.kind, EventKind::Access(_)) && !event.need_rescan()) {
-            changed.notify_one();
-        }
-    })?;
-    for directory in directories {
-        watcher.watch(directory, RecursiveMode::NonRecursive)?;
-    }
-    Ok(watcher)
 }
 
 async fn renew(ca: OwnCa, publish: Publish) {
