@@ -12,6 +12,12 @@
 //! Invariants: the patch is a function of its arguments, without I/O, clock or chance; applied to its own result it
 //! changes nothing; pods are raw JSON, so that fields newer than this program survive; nothing of a pod is logged.
 
+pub mod admission;
+pub mod admit;
+pub mod app;
+pub mod args;
 pub mod ask;
 pub mod config;
+pub mod denials;
+pub mod metrics;
 pub mod world;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use esi_core::names::{Namespace, ObjectName};
 use esi_resources::injection::Injection;
 
@@ -36,4 +37,27 @@ pub enum EnvFiles {
     /// Not known yet.
     #[default]
     Unknown,
+}
+
+/// The newest view of the cluster. Clones see the same.
+#[derive(Debug, Clone, Default)]
+pub struct CurrentWorld(Arc<ArcSwap<World>>);
+
+impl CurrentWorld {
+    /// A view to begin with.
+    #[must_use]
+    pub fn new(world: World) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(world)))
+    }
+
+    /// What is known now.
+    #[must_use]
+    pub fn get(&self) -> Arc<World> {
+        self.0.load_full()
+    }
+
+    /// From now on, this is known.
+    pub fn set(&self, world: World) {
+        self.0.store(Arc::new(world));
+    }
 }

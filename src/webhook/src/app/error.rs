@@ -1,0 +1,34 @@
+//! Why a webhook could not start, or ended.
+
+use esi_runtime::telemetry::TelemetryError;
+use esi_runtime::{ServeError, TasksError, TlsError, crypto};
+use thiserror::Error;
+
+use crate::config::ConfigError;
+
+/// Why a webhook could not start, or ended. For a person at a terminal or a log: sources are shown.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AppError {
+    /// The log could not be set up.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// The crypto provider could not be set up.
+    #[error(transparent)]
+    Crypto(#[from] crypto::AlreadyInstalled),
+    /// The async runtime or its signal handlers could not be set up.
+    #[error("the process cannot be set up")]
+    Runtime(#[source] std::io::Error),
+    /// The configuration file.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// An address.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// An essential part ended.
+    #[error(transparent)]
+    Tasks(#[from] TasksError),
+}
