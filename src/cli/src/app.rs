@@ -6,8 +6,8 @@ use esi_core::chain;
 
 use crate::args::{Invocation, Typed, UsageError, Verb, help, parse};
 use crate::command::CommandLine;
-use crate::commands::{exec, init, render, run};
-use crate::config::{Config, Environment, Settings};
+use crate::commands::{exec, exec_from, init, render, run};
+use crate::config::{Config, Environment, Settings, environ_files};
 use crate::exit::{Exit, Failure};
 use crate::harden::{CoreLimit, harden};
 use crate::log;
@@ -38,6 +38,11 @@ fn dispatch(core_limit: &CoreLimit) -> Result<u8, Failure> {
         Verb::Render => render(&settings),
         Verb::Init => init(Config::read(&settings)?),
         Verb::Exec => {
+            let files = environ_files(&settings)?;
+            if !files.is_empty() {
+                let command = CommandLine::new(typed.command).ok_or(UsageError::NoCommand)?;
+                return exec_from(&files, &command, core_limit);
+            }
             let config = Config::read(&settings)?;
             exec(config, &command(typed, &environment)?, core_limit)
         }

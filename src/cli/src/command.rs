@@ -80,14 +80,25 @@ impl CommandLine {
     /// The command with its environment: this process's own without what was meant for `esi-cli`, and the
     /// credentials' variables.
     pub(crate) fn prepare<'a>(&self, variables: impl IntoIterator<Item = &'a Variable>) -> Command {
-        let mut command = Command::new(&self.program);
-        command.args(&self.arguments);
+        let mut command = self.with_arguments();
         for variable in Flag::ALL.iter().filter_map(|flag| flag.spec().variable) {
             command.env_remove(variable);
         }
-        for variable in variables {
-            command.env(variable.name.as_str(), OsStr::from_bytes(variable.value.expose()));
-        }
+        set(&mut command, variables);
+        command
+    }
+
+    /// The command with the whole of this process's environment, and `variables` over it: where nothing in it was
+    /// meant for `esi-cli`.
+    pub(crate) fn add_variables<'a>(&self, variables: impl IntoIterator<Item = &'a Variable>) -> Command {
+        let mut command = self.with_arguments();
+        set(&mut command, variables);
+        command
+    }
+
+    fn with_arguments(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments);
         command
     }
 
@@ -117,6 +128,13 @@ impl CommandLine {
                 false => directory.join(&self.program),
             })
             .collect()
+    }
+}
+
+/// Of several with one name the last one counts.
+fn set<'a>(command: &mut Command, variables: impl IntoIterator<Item = &'a Variable>) {
+    for variable in variables {
+        command.env(variable.name.as_str(), OsStr::from_bytes(variable.value.expose()));
     }
 }
 
@@ -186,5 +204,11 @@ mod tests {
         // A plan's own variable stays, whatever its name.
         assert!(changes.contains(&(OsStr::new("ESI_PLANS"), Some(OsStr::from_bytes(&[0xff])))));
         assert_eq!(command.get_args().collect::<Vec<_>>(), ["a"]);
+    }
+
+    #[test]
+    fn the_environment_loses_nothing_where_nothing_was_meant_for_us() {
+        let command = command(&["prog"]).add_variables(&[]);
+        assert_eq!(command.get_envs().count(), 0);
     }
 }

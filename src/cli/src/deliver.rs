@@ -6,9 +6,10 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use esi_core::names::BindingName;
-use esi_core::{Generation, Plan};
+use esi_core::plan::{EnvMethod, FileMode, RelativePath};
+use esi_core::{Generation, Plan, SecretBytes};
 use esi_delivery::{DeliveryError, File, Volume, write_env_file};
-use esi_render::{RenderError, RenderedFile, Variable, env_file};
+use esi_render::{RenderError, Rendered, RenderedFile, Variable, environ};
 use thiserror::Error;
 
 /// Only the user who runs the command: nobody else has a reason to look.
@@ -37,10 +38,21 @@ pub(crate) enum DeliverError {
 #[derive(Debug)]
 pub(crate) struct Delivery {
     volumes: PathBuf,
-    /// Absent where variables go straight into a process.
+    /// Absent where variables go straight into a process, whatever method the plans say: then no file has them.
     env_dir: Option<PathBuf>,
     /// The directories that were made here, to be removed again.
     made: Vec<PathBuf>,
+}
+
+/// What one binding delivers, as it is written.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// With that of the variables, where the plan wants it.
+    files: Vec<RenderedFile>,
+    /// What kubelet reads.
+    env_file: Option<SecretBytes>,
+    /// For the environment of a process.
+    pub(crate) variables: Vec<Variable>,
 }
 
 impl Delivery {
@@ -53,13 +65,16 @@ impl Delivery {
         }
     }
 
-    /// Makes the volume of every plan with files that has none. Not for pods: a directory that is no mount
+    /// Makes the volume of every plan that needs one and has none. Not for pods: a directory that is no mount
     /// would be filled where nobody looks.
     ///
     /// # Errors
     /// If the system refuses.
     pub(crate) fn make_volumes(&mut self, plans: &[Plan]) -> Result<(), (BindingName, DeliverError)> {
-        for plan in plans.iter().filter(|plan| !plan.files.is_empty()) {
+        for plan in plans {
+            if !self.needs_volume(plan) {
+                continue;
+            }
             let path = self.volumes.join(plan.binding.as_str());
             match make(&path) {
                 Ok(true) => self.made.push(path),
@@ -87,14 +102,17 @@ impl Delivery {
     /// # Errors
     /// If the volume or the env directory that it needs is missing or not writable, or a name in it is taken.
     pub(crate) fn check_places(&self, plan: &Plan) -> Result<(), DeliverError> {
-        if !plan.files.is_empty() {
+        if self.needs_volume(plan) {
+            let environ = self.has_environ(plan).then(RelativePath::environ);
+            let paths = plan.files.iter().map(|file| &file.path).chain(&environ);
             let path = self.volumes.join(plan.binding.as_str());
             Volume::open(&path)
-                .and_then(|volume| volume.check(plan.files.iter().map(|file| &file.path)))
+                .and_then(|volume| volume.check(paths))
                 .map_err(at(&path))?;
         }
         if let Some(directory) = &self.env_dir
-            && !plan.env.is_empty()
+            && plan.has_variables()
+            && plan.env_method == EnvMethod::File
         {
             Volume::open(directory)
                 .and_then(|directory| directory.check([]))
@@ -103,60 +121,69 @@ impl Delivery {
         Ok(())
     }
 
-    /// Shows the files of a binding, all at once. A binding without files needs no volume.
+    /// Puts the variables into the form of the plan's method, unless a process gets them.
     ///
     /// # Errors
-    /// If the volume is missing, full or not writable.
-    pub(crate) fn files(
+    /// If a value does not fit that form.
+    pub(crate) fn prepare(&self, plan: &Plan, rendered: Rendered) -> Result<Prepared, DeliverError> {
+        let Rendered { mut files, variables } = rendered;
+        let mut env_file = None;
+        if self.env_dir.is_some() && plan.has_variables() {
+            match plan.env_method {
+                EnvMethod::File => env_file = Some(esi_render::env_file(&variables)?),
+                EnvMethod::Exec => files.push(RenderedFile {
+                    path: RelativePath::environ(),
+                    mode: plan.env_mode.unwrap_or(FileMode::DEFAULT),
+                    content: environ(&variables)?,
+                }),
+            }
+        }
+        Ok(Prepared {
+            files,
+            env_file,
+            variables,
+        })
+    }
+
+    /// Shows the files of a binding, all at once, and then the file of variables that kubelet reads. What there is
+    /// none of needs no directory.
+    ///
+    /// # Errors
+    /// If the volume or the env directory is missing, full or not writable.
+    pub(crate) fn write(
         &self,
         binding: &BindingName,
         generation: Generation,
-        files: &[RenderedFile],
+        Prepared { files, env_file, .. }: &Prepared,
     ) -> Result<(), DeliverError> {
-        if files.is_empty() {
-            return Ok(());
+        if !files.is_empty() {
+            let files: Vec<File<'_>> = files
+                .iter()
+                .map(|file| File {
+                    path: &file.path,
+                    mode: file.mode,
+                    content: &file.content,
+                })
+                .collect();
+            let path = self.volumes.join(binding.as_str());
+            Volume::open(&path)
+                .and_then(|volume| volume.write(generation, &files))
+                .map_err(at(&path))?;
         }
-        let files: Vec<File<'_>> = files
-            .iter()
-            .map(|file| File {
-                path: &file.path,
-                mode: file.mode,
-                content: &file.content,
-            })
-            .collect();
-        let path = self.volumes.join(binding.as_str());
-        Volume::open(&path)
-            .and_then(|volume| volume.write(generation, &files))
-            .map_err(at(&path))
-    }
-
-    /// Writes the variables of a binding for kubelet, where env files are wanted. Without variables there is
-    /// no file: nothing refers to it.
-    ///
-    /// # Errors
-    /// If a value does not fit kubelet's grammar, or the directory is missing, full or not writable.
-    pub(crate) fn env_file(&self, binding: &BindingName, variables: &[Variable]) -> Result<(), DeliverError> {
-        let Some(directory) = &self.env_dir else {
-            return Ok(());
-        };
-        if variables.is_empty() {
-            return Ok(());
-        }
-        let content = env_file(variables)?;
-        Volume::open(directory)
-            .and_then(|directory| write_env_file(&directory, &format!("{binding}.env"), &content))
-            .map_err(at(directory))
-    }
-
-    /// Refuses variables that could not be written, before anything is.
-    ///
-    /// # Errors
-    /// If env files are wanted, and a value does not fit kubelet's grammar.
-    pub(crate) fn check(&self, variables: &[Variable]) -> Result<(), DeliverError> {
-        if self.env_dir.is_some() {
-            env_file(variables)?;
+        if let (Some(directory), Some(content)) = (&self.env_dir, env_file) {
+            Volume::open(directory)
+                .and_then(|directory| write_env_file(&directory, &format!("{binding}.env"), content))
+                .map_err(at(directory))?;
         }
         Ok(())
+    }
+
+    fn needs_volume(&self, plan: &Plan) -> bool {
+        !plan.files.is_empty() || self.has_environ(plan)
+    }
+
+    fn has_environ(&self, plan: &Plan) -> bool {
+        self.env_dir.is_some() && plan.has_environ()
     }
 }
 
@@ -207,9 +234,11 @@ mod tests {
     fn a_plan_without_files_needs_no_volume() {
         let directory = tempfile::tempdir().unwrap();
         let mut delivery = Delivery::new(directory.path().join("none"), None);
-        delivery.make_volumes(&[plan("[]")]).unwrap();
+        let plan = plan("[]");
+        delivery.make_volumes(std::slice::from_ref(&plan)).unwrap();
+        let nothing = delivery.prepare(&plan, Rendered::default()).unwrap();
         delivery
-            .files(&"db".parse().unwrap(), Generation::FIRST, &[])
+            .write(&plan.binding, Generation::FIRST, &nothing)
             .unwrap();
         assert!(!directory.path().join("none").exists());
     }

@@ -7,6 +7,7 @@ use crate::args::UsageError;
 use crate::command::CommandError;
 use crate::config::{ConfigError, ServerAt};
 use crate::deliver::DeliverError;
+use crate::environ::EnvironFileError;
 use crate::token::TokenError;
 use crate::transport::{CallError, ConnectError};
 
@@ -95,8 +96,19 @@ pub(crate) enum Failure {
         #[source]
         source: DeliverError,
     },
+    #[error("no variables for the command")]
+    Environ(#[from] EnvironFileError),
     #[error("no command")]
     Command(#[from] CommandError),
+    #[error(
+        "this program cannot be copied to {directory}: mount a volume with room for it there, or name another \
+         directory with --install (ESI_INSTALL)"
+    )]
+    Install {
+        directory: String,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("{what}")]
     System {
         what: &'static str,
@@ -115,9 +127,9 @@ impl Failure {
             Self::Usage(_) | Self::Config(_) | Self::Connect { .. } => Exit::Usage,
             Self::Issue { source, .. } | Self::Acknowledge { source, .. } => source.exit(),
             Self::Token { .. } => Exit::Refused,
-            Self::Plan { .. } | Self::Deliver { .. } => Exit::Undeliverable,
+            Self::Plan { .. } | Self::Deliver { .. } | Self::Environ(_) => Exit::Undeliverable,
             Self::Command(error) => error.exit(),
-            Self::System { .. } => Exit::Internal,
+            Self::Install { .. } | Self::System { .. } => Exit::Internal,
         }
     }
 }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod cost;
 #[cfg(test)]
+mod environ;
+#[cfg(test)]
 mod exec;
 #[cfg(test)]
 mod fake;
@@ -10,6 +12,8 @@ mod fake;
 mod init;
 #[cfg(test)]
 mod input;
+#[cfg(test)]
+mod install;
 #[cfg(test)]
 mod render;
 #[cfg(test)]

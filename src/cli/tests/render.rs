@@ -1,5 +1,5 @@
 use crate::fake::Method;
-use crate::world::{FILES_AND_VARIABLES, World};
+use crate::world::{FILES_AND_VARIABLES, ONE_EXEC_VARIABLE, World};
 
 const VALUES: &str = r#"{"username":"shop","password":"hunter2"}"#;
 
@@ -51,6 +51,23 @@ async fn outputs_are_written_below_a_directory() {
         assert_eq!(world.read("a/b/db/password"), "hunter2");
         assert!(world.read("a/b/db.env").contains("DB_PASS='hunter2'\n"));
     }
+}
+
+#[tokio::test]
+async fn variables_are_written_as_init_would_write_them() {
+    let world = World::new().await;
+    world.write("values", VALUES);
+    let finished = world
+        .cli("render", ONE_EXEC_VARIABLE)
+        .args(&["--values", "values", "--out", "a"])
+        .finish()
+        .await;
+    assert_eq!(
+        finished.ended_with(0, &world).stdout(),
+        "variable DB_PASS 7 bytes\n"
+    );
+    assert_eq!(world.read("a/db/.environ"), "DB_PASS=hunter2\0");
+    assert!(!world.path("a/db.env").exists());
 }
 
 #[tokio::test]

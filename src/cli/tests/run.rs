@@ -4,7 +4,9 @@ use rustix::process::Signal;
 use tonic::Code;
 
 use crate::fake::{Fault, Method};
-use crate::world::{FILES_AND_VARIABLES, ONE_FILE, ONE_VARIABLE, World, short, token};
+use crate::world::{
+    FILES_AND_VARIABLES, ONE_EXEC_VARIABLE, ONE_FILE, ONE_VARIABLE, World, short, token, visible,
+};
 
 /// Says `ready`, names the signals it gets, answers lines, and ends when its standard input does.
 const LISTENER: &str = "trap 'echo got USR1' USR1; trap 'echo got HUP' HUP; trap 'echo got WINCH' WINCH; \
@@ -24,6 +26,26 @@ async fn the_command_has_its_values_and_they_are_revoked_at_its_end() {
     assert!(finished.stderr.is_empty(), "{}", finished.stderr);
     let methods: Vec<Method> = world.fake.calls().iter().map(|call| call.method).collect();
     assert_eq!(methods, [Method::Issue, Method::Acknowledge, Method::Revoke]);
+}
+
+#[tokio::test]
+async fn variables_go_into_the_command_whatever_method_the_plan_says() {
+    let world = World::new().await;
+    let plans = ONE_EXEC_VARIABLE.replace(r#""env":"#, r#""allKeys":true,"env":"#);
+    for verb in ["run", "exec"] {
+        let finished = world
+            .cli(verb, &plans)
+            .args(&[
+                "--",
+                "sh",
+                "-c",
+                "[ \"$DB_PASS\" = \"$password\" ] && echo $username",
+            ])
+            .finish()
+            .await;
+        assert!(finished.ended_with(0, &world).stdout().starts_with("user-"));
+        assert!(visible(&world.path("volumes/db")).is_empty());
+    }
 }
 
 #[tokio::test]

@@ -34,6 +34,11 @@ pub(crate) const ONE_VARIABLE: &str = r#"[{"version":1,"binding":"db",
  "source":{"generator":{"kind":"Fake","namespace":"demo","name":"one"}},
  "env":[{"name":"DB_PASS","key":"password"}]}]"#;
 
+/// A plan of the binding `db` whose variables are for `exec` to start a command with.
+pub(crate) const ONE_EXEC_VARIABLE: &str = r#"[{"version":1,"binding":"db",
+ "source":{"generator":{"kind":"Fake","namespace":"demo","name":"one"}},"envMethod":"exec",
+ "env":[{"name":"DB_PASS","key":"password"}]}]"#;
+
 /// The plans with leases of one second, which hurry the first report: no server has asked for it yet.
 pub(crate) fn short(plans: &str) -> String {
     plans

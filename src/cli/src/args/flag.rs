@@ -30,7 +30,9 @@ impl Verb {
     pub(crate) const fn summary(self) -> &'static str {
         match self {
             Self::Init => "fetch every planned credential into the pod's volumes and env files, then end",
-            Self::Exec => "fetch, then become the command (same pid), with the values in its environment",
+            Self::Exec => {
+                "become the command (same pid), with the values in its environment: fetched, or left by init"
+            }
             Self::Run => "fetch, run the command, keep and rotate its credentials, revoke them at its end",
             Self::Render => "show what a plan makes of given values, without a network",
         }
@@ -40,11 +42,13 @@ impl Verb {
 /// One flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Flag {
+    Environ,
     Plans,
     Servers,
     TokenFile,
     Volumes,
     EnvDir,
+    Install,
     Deadline,
     Instance,
     Config,
@@ -86,12 +90,14 @@ const MANUAL: &[Verb] = &[Verb::Exec, Verb::Run, Verb::Render];
 const MANUAL_ONLINE: &[Verb] = &[Verb::Exec, Verb::Run];
 
 impl Flag {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 21] = [
+        Self::Environ,
         Self::Plans,
         Self::Servers,
         Self::TokenFile,
         Self::Volumes,
         Self::EnvDir,
+        Self::Install,
         Self::Deadline,
         Self::Instance,
         Self::Config,
@@ -117,6 +123,13 @@ impl Flag {
 
     pub(crate) const fn spec(self) -> Spec {
         match self {
+            Self::Environ => many(
+                "environ",
+                "FILE",
+                &[Verb::Exec],
+                "variables that `init` left for a plan with `envMethod: exec`, in place of fetching; of two with one \
+                 name the last counts",
+            ),
             Self::Plans => told(
                 "plans",
                 "ESI_PLANS",
@@ -152,7 +165,16 @@ impl Flag {
                 "ESI_ENV_DIR",
                 "DIR",
                 &[Verb::Init],
-                "variables go to DIR/<binding>.env [default: /esi/env]; that directory must exist",
+                "variables go to DIR/<binding>.env [default: /esi/env]; that directory must exist. Those of a plan \
+                 with `envMethod: exec` go to the file .environ of its volume",
+            ),
+            Self::Install => told(
+                "install",
+                "ESI_INSTALL",
+                "DIR",
+                &[Verb::Init],
+                "first copy this program to DIR/esi-cli, for containers whose command is started by `exec`; that \
+                 directory must exist",
             ),
             Self::Deadline => told(
                 "deadline",
@@ -223,7 +245,7 @@ impl Flag {
                 "out",
                 "DIR",
                 &[Verb::Render],
-                "write to DIR/<binding>/ and DIR/<binding>.env; without it, paths and sizes are listed",
+                "write what `init` would, to DIR/<binding>/ and DIR/<binding>.env; without it, paths and sizes are listed",
             ),
             Self::Show => Spec {
                 name: "show",

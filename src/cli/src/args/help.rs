@@ -83,18 +83,25 @@ fn capitalised(text: &str) -> String {
 const fn details(verb: Verb) -> &'static str {
     match verb {
         Verb::Init => {
-            "All plans or none: it ends with 0 only when every file and env file is written and acknowledged.\n"
+            "All plans or none: it ends with 0 only when every file and env file is written and acknowledged.\n\
+             The variables of a plan with `envMethod: exec` are the file .environ of its volume, NAME=value records\n\
+             that end with NUL, which `esi-cli exec --environ` starts a command with.\n"
         }
         Verb::Exec => {
-            "The command keeps its arguments byte for byte, and gets the environment without the variables\n\
-             named below. Nobody stays behind: its credentials end at their time to live, or with its pod.\n"
+            "The command keeps its arguments byte for byte. Nobody stays behind.\n\n\
+             With --environ, as in a pod's application containers: nothing is fetched, and no token, server or\n\
+             network is needed. The command gets the whole environment, and the variables in the files over it.\n\
+             A container that is started again gets the same values.\n\n\
+             Without it: the plans are fetched first, and the command gets the environment without the\n\
+             variables named below. Its credentials end at their time to live.\n"
         }
         Verb::Run => {
             "TERM, INT, HUP, QUIT, USR1, USR2 and WINCH are passed on to the command. While esi-cli is in the\n\
              foreground of a terminal, INT, QUIT and WINCH are not: the terminal sends them to both.\n\
              Files are rotated in place when the server asks for it. A binding with variables is not: a running\n\
              process keeps its variables, so its credential is kept until its maximum. If esi-cli itself is\n\
-             killed, the command goes on, and the credentials end at their time to live.\n"
+             killed, the command goes on, and the credentials end at their time to live. Variables go into the\n\
+             command's environment whatever `envMethod` a plan says.\n"
         }
         Verb::Render => "Nothing is fetched and no server is asked.\n",
     }

@@ -5,7 +5,7 @@ mod init;
 mod render;
 mod run;
 
-pub(crate) use exec::exec;
+pub(crate) use exec::{exec, exec_from};
 pub(crate) use init::init;
 pub(crate) use render::render;
 pub(crate) use run::run;

@@ -27,21 +27,25 @@ pub(crate) fn render(settings: &Settings<'_>) -> Result<u8, Failure> {
         let outputs = esi_render::render(plan, &credential).map_err(|error| undelivered(plan, error))?;
         rendered.push((plan, outputs));
     }
+    let show = settings.is_typed(Flag::Show);
+    let lists: Vec<SecretBytes> = rendered
+        .iter()
+        .map(|(plan, outputs)| list(&plan.binding, outputs, show))
+        .collect();
     if let Some(out) = settings.get(Flag::Out) {
         let mut delivery = Delivery::new(out.path().to_owned(), Some(out.path().to_owned()));
         delivery
             .make_volumes(&plans)
             .map_err(|(binding, source)| Failure::Deliver { binding, source })?;
-        for (plan, Rendered { files, variables }) in &rendered {
+        for (plan, outputs) in rendered {
             delivery
-                .files(&plan.binding, Generation::FIRST, files)
-                .and_then(|()| delivery.env_file(&plan.binding, variables))
+                .prepare(plan, outputs)
+                .and_then(|outputs| delivery.write(&plan.binding, Generation::FIRST, &outputs))
                 .map_err(|error| undelivered(plan, error))?;
         }
     }
-    let show = settings.is_typed(Flag::Show);
-    for (plan, outputs) in &rendered {
-        print(list(&plan.binding, outputs, show).expose())?;
+    for list in lists {
+        print(list.expose())?;
     }
     Ok(Exit::Done.code())
 }

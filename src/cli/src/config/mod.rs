@@ -43,6 +43,8 @@ pub(crate) struct Config {
     pub(crate) volumes: PathBuf,
     /// Where `init` writes env files.
     pub(crate) env_dir: PathBuf,
+    /// Where `init` copies this program.
+    pub(crate) install: Option<PathBuf>,
     /// Time for everything up to the command's start.
     pub(crate) deadline: Duration,
     /// What this process calls itself when its token is not a pod's.
@@ -71,6 +73,9 @@ impl Config {
             servers,
             volumes: settings.path(Flag::Volumes, "/esi/volumes"),
             env_dir: settings.path(Flag::EnvDir, "/esi/env"),
+            install: settings
+                .get(Flag::Install)
+                .map(|setting| setting.path().to_owned()),
             deadline: deadline(settings)?,
             instance: instance(settings)?,
         })
@@ -83,6 +88,27 @@ impl Config {
 /// Naming the flag, variable or file, and the place in it.
 pub(crate) fn read_plans(settings: &Settings<'_>) -> Result<Vec<Plan>, ConfigError> {
     plans::read(settings)
+}
+
+/// The files of variables to start a command with; none where they are to be fetched.
+///
+/// # Errors
+/// If a flag is there which is for fetching.
+pub(crate) fn environ_files(settings: &Settings<'_>) -> Result<Vec<PathBuf>, ConfigError> {
+    let files: Vec<PathBuf> = settings
+        .each(Flag::Environ)
+        .map(|setting| setting.path().to_owned())
+        .collect();
+    let other = Flag::ALL
+        .into_iter()
+        .find(|flag| *flag != Flag::Environ && settings.is_typed(*flag));
+    match other {
+        Some(other) if !files.is_empty() => Err(ConfigError::new(
+            format!("--{}", other.spec().name),
+            "it is for fetching, and with --environ nothing is fetched: leave out one of the two",
+        )),
+        _ => Ok(files),
+    }
 }
 
 fn deadline(settings: &Settings<'_>) -> Result<Duration, ConfigError> {

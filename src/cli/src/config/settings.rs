@@ -188,6 +188,8 @@ impl<'a> Settings<'a> {
             Flag::Deadline => deadline.clone(),
             Flag::Instance => instance.clone(),
             Flag::EnvDir
+            | Flag::Install
+            | Flag::Environ
             | Flag::Config
             | Flag::Plan
             | Flag::ServerUrl

@@ -68,6 +68,7 @@ impl Session {
             servers,
             volumes: _,
             env_dir: _,
+            install: _,
             deadline,
             instance,
         } = config;

@@ -40,27 +40,28 @@ impl Session {
                 .map(|fetched| (binding, fetched))
         }))
         .await?;
-        for (binding, Fetched { rendered, .. }) in &fetched {
-            delivery
-                .check(&rendered.variables)
-                .map_err(|source| undelivered(binding, source))?;
-        }
-        let mut held = Vec::with_capacity(fetched.len());
+        let mut prepared = Vec::with_capacity(fetched.len());
         for (binding, fetched) in fetched {
             let Fetched {
                 rendered,
                 generation,
                 expires_at,
             } = fetched;
+            let outputs = delivery
+                .prepare(&binding.plan, rendered)
+                .map_err(|source| undelivered(&binding, source))?;
+            prepared.push((binding, outputs, generation, expires_at));
+        }
+        let mut held = Vec::with_capacity(prepared.len());
+        for (binding, outputs, generation, expires_at) in prepared {
             delivery
-                .files(&binding.plan.binding, generation, &rendered.files)
-                .and_then(|()| delivery.env_file(&binding.plan.binding, &rendered.variables))
+                .write(&binding.plan.binding, generation, &outputs)
                 .map_err(|source| undelivered(&binding, source))?;
             held.push(Held {
                 binding,
                 generation,
                 expires_at,
-                variables: rendered.variables,
+                variables: outputs.variables,
             });
         }
         together(held.iter().map(|held| {

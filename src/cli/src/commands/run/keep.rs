@@ -132,7 +132,7 @@ impl Keeper {
             if !verdict.rotate {
                 continue;
             }
-            if held.variables.is_empty() {
+            if !held.binding.plan.has_variables() {
                 rotating.push(index);
             } else if self.told.insert(binding.clone()) {
                 let left = verdict.expires_in.map_or_else(
@@ -196,11 +196,12 @@ fn show(delivery: &Delivery, kept: &mut Kept, fetched: Fetched) -> Result<(), Fa
         generation,
         expires_at,
     } = fetched;
-    let binding = &kept.held.binding.plan.binding;
+    let plan = &kept.held.binding.plan;
     delivery
-        .files(binding, generation, &rendered.files)
+        .prepare(plan, rendered)
+        .and_then(|outputs| delivery.write(&plan.binding, generation, &outputs))
         .map_err(|source| Failure::Deliver {
-            binding: binding.clone(),
+            binding: plan.binding.clone(),
             source,
         })?;
     kept.held.generation = generation;
