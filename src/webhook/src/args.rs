@@ -132,7 +132,7 @@ impl Serve {
                 key: tls_key,
             },
             world: CurrentWorld::default(),
-            drain,
+            limits: app::limits(drain),
             clock: Arc::new(SystemClock),
         }
     }

@@ -42,8 +42,8 @@ pub struct Config {
     pub tls: TlsSource,
     /// What is known of the cluster.
     pub world: CurrentWorld,
-    /// How long running reviews may take to end.
-    pub drain: Duration,
+    /// What callers may cost: [`limits`].
+    pub limits: ServeLimits,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -82,7 +82,7 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
         admin_listen,
         tls,
         world,
-        drain,
+        limits,
         clock,
     } = config;
     let mut registry = Registry::with_prefix("esi");
@@ -102,12 +102,6 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
         metrics,
         denials: Denials::default(),
     });
-    let limits = ServeLimits {
-        max_connections: MAX_CONNECTIONS,
-        request_timeout: REQUEST_TIMEOUT,
-        drain,
-        ..ServeLimits::default()
-    };
     let mut tasks = Tasks::new(shutdown.clone());
     let ca_pem = tls.ca_pem();
     tasks.spawn(
@@ -131,8 +125,19 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
         readiness,
         shutdown,
         tasks,
-        drain,
+        drain: limits.drain,
     })
+}
+
+/// What an API server may cost; reviews that run at the end have `drain` to end.
+#[must_use]
+pub fn limits(drain: Duration) -> ServeLimits {
+    ServeLimits {
+        max_connections: MAX_CONNECTIONS,
+        request_timeout: REQUEST_TIMEOUT,
+        drain,
+        ..ServeLimits::default()
+    }
 }
 
 impl Bound {

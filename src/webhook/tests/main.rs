@@ -1,0 +1,4 @@
+//! The webhook as its callers see it: a real server over TLS, and the command line.
+
+#[cfg(test)]
+mod serve;

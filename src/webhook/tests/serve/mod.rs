@@ -1,0 +1,95 @@
+//! A real server over TLS, as an API server calls it, and as nobody should.
+
+mod hostile;
+mod life;
+mod webhook;
+
+use hyper::{Request, StatusCode};
+use serde_json::Value;
+use webhook::{Webhook, full, plain, post, post_as, review, text};
+
+fn answered(body: &str) -> Value {
+    serde_json::from_str::<Value>(body).unwrap()["response"].clone()
+}
+
+#[tokio::test]
+async fn a_review_is_answered_over_http_1_and_2_with_its_uid() {
+    let webhook = Webhook::start().await;
+    let (mut one, mut two) = (webhook.http1().await, webhook.http2().await);
+    for uid in ["a", "b", "c"] {
+        let first = text(one.send_request(post(full(review(uid, &plain())))).await.unwrap()).await;
+        let second = text(two.send_request(post(full(review(uid, &plain())))).await.unwrap()).await;
+        assert_eq!(first, second);
+        assert_eq!(first.0, StatusCode::OK);
+        let response = answered(&first.1);
+        assert_eq!(
+            (&response["uid"], &response["allowed"]),
+            (&uid.into(), &true.into())
+        );
+    }
+    let (_, metrics) = webhook.admin("/metrics").await;
+    let counted = "esi_webhook_admissions_total{result=\"untouched\",reason=\"not_asked\"} 6";
+    assert!(metrics.contains(counted), "{metrics}");
+    assert!(
+        metrics.contains("esi_webhook_admission_duration_seconds_count 6"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("esi_connections_accepted_total 2"),
+        "one connection was not kept: {metrics}"
+    );
+}
+
+#[tokio::test]
+async fn the_content_type_is_json_whatever_its_parameters() {
+    let webhook = Webhook::start().await;
+    let ask = async |content_type| {
+        let request = post_as(content_type, full(review("u", &plain())));
+        webhook.ask(request).await.0
+    };
+    for good in [
+        "application/json",
+        "Application/JSON; charset=utf-8",
+        "application/json ;x",
+    ] {
+        assert_eq!(ask(good).await, StatusCode::OK, "{good}");
+    }
+    for bad in [
+        "text/plain",
+        "application/vnd.kubernetes.protobuf",
+        "application/json2",
+        "",
+    ] {
+        assert_eq!(ask(bad).await, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{bad}");
+    }
+    let none = Request::post("https://localhost/mutate")
+        .header("host", "localhost")
+        .body(full(review("u", &plain())))
+        .unwrap();
+    assert_eq!(webhook.ask(none).await.0, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let (_, metrics) = webhook.admin("/metrics").await;
+    let counted = "esi_webhook_refused_requests_total{reason=\"content_type\"} 5";
+    assert!(metrics.contains(counted), "{metrics}");
+}
+
+#[tokio::test]
+async fn other_paths_and_methods_are_not_there() {
+    let webhook = Webhook::start().await;
+    let request = |method: &str, path: &str| {
+        Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "localhost")
+            .body(full(""))
+            .unwrap()
+    };
+    assert_eq!(
+        webhook.ask(request("GET", "/mutate")).await.0,
+        StatusCode::METHOD_NOT_ALLOWED
+    );
+    assert_eq!(webhook.ask(request("POST", "/")).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(
+        webhook.ask(request("GET", "/metrics")).await.0,
+        StatusCode::NOT_FOUND
+    );
+}
