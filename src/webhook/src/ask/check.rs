@@ -1,8 +1,11 @@
 //! What must hold between the bindings of one pod, and between a binding and the cluster's configuration.
+//!
+//! Two bindings share a container for certain if both are for all application containers, or both name it. Whether a
+//! container that one names is among the application's, only the pod tells: that is left to `mutate`.
 
 use std::collections::BTreeSet;
 
-use esi_core::plan::{EnvMethod, EnvName};
+use esi_core::plan::EnvName;
 use esi_resources::injection::{ContainerName, Delivery};
 
 use super::error::AskError;
@@ -20,27 +23,6 @@ pub const MAX_PLANS_BYTES: usize = 120 * 1024;
 const RESERVED: [&str; 2] = ["/esi", "/var/run/secrets/esi/.none"];
 /// Most configured servers that a message names.
 const MAX_NAMED_SERVERS: usize = 8;
-
-impl Binding {
-    /// Whether the application's containers find files of it, and so a mount.
-    #[must_use]
-    pub fn has_mount(&self) -> bool {
-        !self.plan.files.is_empty() || self.plan.env_method == EnvMethod::Exec
-    }
-}
-
-impl Asked {
-    /// Refuses what two bindings do to one container, where only the pod tells that they share it: one is for all
-    /// application containers, the other names some. What is certain without the pod was refused before.
-    ///
-    /// # Errors
-    /// [`AskError::Conflict`].
-    pub fn check_containers(&self, is_application: impl Fn(&ContainerName) -> bool) -> Result<(), AskError> {
-        clashes(&self.bindings, |all, some| {
-            all.is_empty() != some.is_empty() && all.iter().chain(some).any(&is_application)
-        })
-    }
-}
 
 /// All rules that need no pod.
 pub(super) fn check(asked: &Asked, config: &Configuration) -> Result<(), AskError> {
@@ -94,6 +76,11 @@ pub(super) fn warnings(bindings: &[Binding], warnings: &mut Vec<String>) {
     }
 }
 
+/// Whether containers find something in its volume.
+fn is_mounted(binding: &Binding) -> bool {
+    !binding.plan.files.is_empty() || binding.plan.has_environ()
+}
+
 fn one(binding: &Binding, volume: VolumeKind, config: &Configuration) -> Result<(), AskError> {
     let Binding {
         plan,
@@ -110,7 +97,7 @@ fn one(binding: &Binding, volume: VolumeKind, config: &Configuration) -> Result<
         });
     }
     if *delivery == Delivery::Node {
-        if plan.env_method == EnvMethod::Exec {
+        if plan.has_environ() {
             let problem = "environment method `exec` needs the init container, and delivery is `node`: write \
                            delivery `init`, or environment method `file`";
             return Err(AskError::not_offered(origin, problem));
@@ -121,7 +108,7 @@ fn one(binding: &Binding, volume: VolumeKind, config: &Configuration) -> Result<
             return Err(AskError::not_offered(origin, problem));
         }
     }
-    if binding.has_mount()
+    if is_mounted(binding)
         && let Some(reserved) = RESERVED.iter().find(|reserved| mount_path.overlaps(reserved))
     {
         let problem = format!("mount path `{mount_path}` is taken by `{reserved}`: write another one");
@@ -149,7 +136,7 @@ fn clashes(
                 return Err(conflict(first, second, &problem));
             }
             let (one, other) = (&first.mount_path, &second.mount_path);
-            if first.has_mount() && second.has_mount() && one.overlaps(other.as_str()) {
+            if is_mounted(first) && is_mounted(second) && one.overlaps(other.as_str()) {
                 let problem = format!(
                     "are mounted at `{}` and `{}` in the same container: write mount paths that are not below each \
                      other",

@@ -130,8 +130,7 @@ pub fn ask(
         (Some(key), Wanted::On(modes)) => return Err(mixed(&own, key, &original, modes.key())),
         (None, Wanted::On(modes)) => Some(modes),
         (None, Wanted::Unclear(key)) => return Err(original::unclear(&original, key)),
-        (None, Wanted::Skipped | Wanted::Off) => return Ok(None),
-        (None, Wanted::Nothing) => {
+        (None, Wanted::Nothing | Wanted::Off | Wanted::Skipped) => {
             return match own::says_how(&own) {
                 None => Ok(None),
                 Some(key) => Err(own::nothing_asked(&own, key, namespace)),

@@ -80,9 +80,11 @@ pub(super) fn nothing_asked(own: &Annotations<'_>, key: &str, namespace: &Namesp
     AskError::incomplete(
         own.place(key),
         format!(
-            "nothing is asked for: add `{}: NAME` of an Injection, or `{}: Kind/{namespace}/NAME`",
+            "nothing is asked for: add `{}: NAME` of an Injection or `{}: Kind/{namespace}/NAME`, or `{}: \"true\"` \
+             to ask for nothing",
             own.name("inject"),
-            own.name("generator")
+            own.name("generator"),
+            own.name("skip")
         ),
     )
 }

@@ -25,8 +25,19 @@ fn a_mode_is_true_or_false_to_the_letter() {
 #[test]
 fn skip_means_nothing_is_asked_for() {
     assert!(asks_nothing(&with(&[("old/skip", "true"), ENV])));
-    assert!(asks_nothing(&with(&[("old/skip", "true"), EXEC])));
     assert!(!asks_nothing(&with(&[("old/skip", "false"), ENV, USER])));
+}
+
+#[test]
+fn annotations_of_ours_that_say_how_are_refused_where_the_originals_are_off() {
+    // The policy that looks for the mark of an injected pod sees an annotation of ours, and would refuse it anyway.
+    for off in [("old/skip", "true"), ("old/env-vars", "false")] {
+        let text = refused("ask_incomplete", &with(&[off, EXEC]));
+        assert!(
+            text.contains("`esi.external-secrets.io/skip: \"true\"` to ask for nothing"),
+            "{text}"
+        );
+    }
 }
 
 #[test]
