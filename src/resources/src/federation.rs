@@ -7,7 +7,7 @@ use esi_core::names::{Namespace, ObjectName};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::pem;
+use crate::{jwk, pem};
 
 /// The API group and version of `KubernetesFederation`.
 pub const API_VERSION: &str = "identity.federation.external-secrets.io/v1alpha1";
@@ -85,7 +85,7 @@ impl TryFrom<Raw> for Spec {
     fn try_from(raw: Raw) -> Result<Self, Self::Error> {
         match (&raw.url, &raw.jwks) {
             (None, None) => Err("write `url` (where discovery starts) or `jwks` (the keys)"),
-            (None, Some(_)) if raw.issuer.is_none() => {
+            (_, Some(_)) if raw.issuer.is_none() => {
                 Err("issuer: write it where `jwks` takes the place of `url`")
             }
             _ => Ok(Self(raw)),
@@ -142,12 +142,12 @@ impl TryFrom<String> for NotEmpty {
 struct Jwks(Value);
 
 impl TryFrom<Value> for Jwks {
-    type Error = &'static str;
+    type Error = String;
 
     fn try_from(jwks: Value) -> Result<Self, Self::Error> {
-        match jwks.get("keys").and_then(Value::as_array) {
-            Some(keys) if !keys.is_empty() && keys.iter().all(Value::is_object) => Ok(Self(jwks)),
-            _ => Err("jwks: write `{keys: […]}` with at least one key (RFC 7517)"),
+        match jwk::check_set(&jwks) {
+            Ok(()) => Ok(Self(jwks)),
+            Err(problem) => Err(format!("jwks: {problem}")),
         }
     }
 }

@@ -12,5 +12,6 @@ pub mod catalog;
 pub mod federation;
 pub mod generator;
 pub mod injection;
-mod pem;
+pub mod jwk;
+pub mod pem;
 mod shown;

@@ -122,6 +122,13 @@ async fn an_admin_secret_that_is_missing_is_named_to_the_operator_and_not_to_the
         }
     }
     let status = seen.expect("the Secret is gone");
+    let dangling = "esi_catalog_problems{kind=\"dangling\"}";
+    eventually("it is counted", async || world.metric(dangling).await == "1").await;
+    let log = world.federation.log();
+    assert!(
+        log.contains("PostgreSQL platform/shop: spec.auth.password needs Secret platform/admin"),
+        "{log}"
+    );
     assert_eq!(status.code(), Code::FailedPrecondition);
     assert!(status.message().contains("auth.password"), "{status}");
     assert!(
@@ -141,4 +148,6 @@ async fn an_admin_secret_that_is_missing_is_named_to_the_operator_and_not_to_the
         refused.contains("\"level\":\"WARN\""),
         "only an operator can mend it: {refused}"
     );
+    world.federation.write("generators.yaml", &manifest).unwrap();
+    eventually("it is mended", async || world.metric(dangling).await == "0").await;
 }

@@ -1,6 +1,5 @@
 //! Issue, retry, acknowledge, report, revoke.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use esi_api::v1;
@@ -65,10 +64,7 @@ async fn a_retry_with_the_same_request_id_gets_the_same_value_and_a_new_request_
 
     let next = client.issue(SHOP).await.unwrap();
     assert_eq!(next.lease.as_ref().unwrap().generation, 2);
-    eventually("the unseen one is gone", async || {
-        world.users().await == BTreeSet::from([value(&next, "username")])
-    })
-    .await;
+    world.only_user_left(&next).await;
     // The held value belongs to a lease that is not live any more: never two live.
     let late = client.issue_as(request).await.unwrap();
     assert_ne!(value(&late, "password"), value(&first, "password"));
@@ -101,10 +97,7 @@ async fn after_a_restart_a_retry_gets_a_new_value_and_the_unseen_one_is_revoked(
         .issue_as(request)
         .await
         .unwrap();
-    eventually("only the second is left", async || {
-        world.users().await == BTreeSet::from([value(&again, "username")])
-    })
-    .await;
+    world.only_user_left(&again).await;
     assert!(!world.can_log_in(&first).await);
 }
 
@@ -119,10 +112,7 @@ async fn an_acknowledged_generation_lives_until_the_next_is_acknowledged_and_the
     let second = client.issue(SHOP).await.unwrap();
     assert!(world.can_log_in(&first).await && world.can_log_in(&second).await);
     client.acknowledge(2).await.unwrap();
-    eventually("the first is gone", async || {
-        world.users().await == BTreeSet::from([value(&second, "username")])
-    })
-    .await;
+    world.only_user_left(&second).await;
     assert_eq!(
         client.acknowledge(1).await.unwrap_err().code(),
         Code::FailedPrecondition
@@ -149,10 +139,7 @@ async fn a_hundred_parallel_issues_for_one_binding_leave_one_live_lease() {
     }
     let (generation, newest) = last.unwrap();
     assert_eq!(generation, 100);
-    eventually("one user is left", async || {
-        world.users().await == BTreeSet::from([value(&newest, "username")])
-    })
-    .await;
+    world.only_user_left(&newest).await;
     assert!(world.can_log_in(&newest).await);
 }
 
@@ -238,10 +225,7 @@ async fn two_pods_do_not_share_and_one_cannot_end_the_others() {
     let (first, second) = (one.issue(SHOP).await.unwrap(), two.issue(SHOP).await.unwrap());
     assert_ne!(value(&first, "username"), value(&second, "username"));
     assert_eq!(two.revoke().await.unwrap(), 1);
-    eventually("the second is gone", async || {
-        world.users().await == BTreeSet::from([value(&first, "username")])
-    })
-    .await;
+    world.only_user_left(&first).await;
     assert!(world.can_log_in(&first).await);
 }
 
@@ -279,10 +263,7 @@ async fn a_caller_that_hangs_up_in_the_middle_leaves_nothing_half_done() {
     }
     let mut client = client;
     let issued = client.issue_as(request).await.unwrap();
-    eventually("one user is left", async || {
-        world.users().await == BTreeSet::from([value(&issued, "username")])
-    })
-    .await;
+    world.only_user_left(&issued).await;
 }
 
 fn prost_duration(seconds: i64) -> prost_types::Duration {

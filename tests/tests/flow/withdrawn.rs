@@ -19,17 +19,8 @@ async fn refused(world: &World, pod: &Pod, generator: &str) -> bool {
     answer.is_err_and(|status| status.code() == Code::PermissionDenied)
 }
 
-async fn metric(world: &World, name: &str) -> String {
-    let url = format!("http://{}/metrics", world.federation.admin());
-    let text = reqwest::get(url).await.unwrap().text().await.unwrap();
-    let value = text.lines().find_map(|line| line.strip_prefix(name));
-    value.unwrap_or_default().trim().to_owned()
-}
-
 #[tokio::test]
 async fn a_request_that_waited_for_its_turn_is_judged_when_the_turn_comes() {
-    // For reading metrics; another test of this process may have been first.
-    drop(esi_runtime::crypto::install());
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut world = World::prepare().await;
     let documents = manifests(&world.fixture);
@@ -57,7 +48,7 @@ async fn a_request_that_waited_for_its_turn_is_judged_when_the_turn_comes() {
         let withdraw = async {
             // The second one has come before the right goes: reading the catalog again takes longer than a call.
             eventually("the second one has connected", async || {
-                metric(&world, "esi_connections_accepted_total").await == "2"
+                world.metric("esi_connections_accepted_total").await == "2"
             })
             .await;
             world.federation.allow("app", &[SILENT]).unwrap();

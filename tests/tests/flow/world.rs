@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use esi_api::v1;
+use esi_tests::eventually;
 use esi_tests::federation::{Federation, value};
 use esi_tests::postgres::{Fixture, Postgres, Release};
 use serde_json::{Value, json};
@@ -67,5 +68,21 @@ impl World {
     /// The users that exist for this database, by PostgreSQL's own list.
     pub(crate) async fn users(&self) -> BTreeSet<String> {
         self.fixture.minted().await.unwrap()
+    }
+
+    /// Waits until the user of this answer is the only one.
+    pub(crate) async fn only_user_left(&self, issued: &v1::IssueResponse) {
+        let only = BTreeSet::from([value(issued, "username")]);
+        eventually("one user is left", async || self.users().await == only).await;
+    }
+
+    /// What the server says of a metric, named with its labels; empty where it says nothing.
+    pub(crate) async fn metric(&self, name: &str) -> String {
+        // Whichever test of this process comes first installs it.
+        drop(esi_runtime::crypto::install());
+        let url = format!("http://{}/metrics", self.federation.admin());
+        let text = reqwest::get(url).await.unwrap().text().await.unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix(name));
+        value.unwrap_or_default().trim().to_owned()
     }
 }

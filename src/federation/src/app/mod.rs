@@ -38,7 +38,7 @@ use crate::authenticate::Authenticator;
 use crate::backends::Backends;
 use crate::grpc::FederationService;
 use crate::issue::{IssueLimits, Issuer, Parts};
-use crate::metrics::Metrics;
+use crate::metrics::{CatalogMetrics, Metrics};
 use crate::report::Reports;
 
 /// All that a server is told.
@@ -107,6 +107,7 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
     let runtime_metrics = esi_runtime::Metrics::register(&mut registry);
     let ledger_metrics = esi_ledger::Metrics::register(&mut registry);
     let metrics = Arc::new(Metrics::register(&mut registry));
+    let catalog_metrics = CatalogMetrics::register(&mut registry);
 
     let (catalog, watcher) = DirectoryCatalog::open(&catalog)?;
     let ledger = Arc::new(open_ledger(ledger, Arc::clone(&clock)).await?);
@@ -176,6 +177,7 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
         }
     });
     tasks.spawn_companion("catalog", watcher.run(CancellationToken::new()));
+    tasks.spawn_companion("catalog metrics", catalog_metrics.follow(catalog.clone()));
     tasks.spawn_companion("certificates", reloader.run(shutdown.clone()));
     // Its thread outlives everything else: it ends early only by a defect, and then nothing can be recorded.
     tasks.spawn_companion("ledger", async move { ledger.stopped().await });

@@ -43,6 +43,16 @@ pub(super) enum DiscoveryError {
     KeySet { problem: &'static str },
 }
 
+impl DiscoveryError {
+    /// Whether the resource itself is at fault: asking again will not help.
+    pub(super) fn is_of_the_resource(&self) -> bool {
+        match self {
+            Self::Incomplete { .. } | Self::BadUrl { .. } | Self::BadCa(_) => true,
+            Self::Fetch { .. } | Self::Answer { .. } | Self::KeySet { .. } => false,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Configuration {
     issuer: String,

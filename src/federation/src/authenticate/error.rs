@@ -96,6 +96,17 @@ pub enum AuthenticateError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// The resource of its issuer cannot be used as it is written.
+    #[error(
+        "federation `{federation}` is written so that no token of it can be verified; the server's log says what to correct"
+    )]
+    FederationUnusable {
+        /// Which.
+        federation: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// A defect: a lock of the authenticator is poisoned.
     #[error("the authenticator is broken: restart the server")]
     Broken,
@@ -121,6 +132,7 @@ impl Classify for AuthenticateError {
     fn code(&self) -> Code {
         match self {
             Self::KeysUnavailable { .. } => Code::Unavailable,
+            Self::FederationUnusable { .. } => Code::FailedPrecondition,
             Self::Broken => Code::Internal,
             Self::Missing
             | Self::TooLarge { .. }
@@ -159,6 +171,7 @@ impl Classify for AuthenticateError {
             Self::NotYetValid { .. } => "token_not_yet_valid",
             Self::NotAServiceAccount { .. } => "token_not_a_service_account",
             Self::KeysUnavailable { .. } => "keys_unavailable",
+            Self::FederationUnusable { .. } => "federation_unusable",
             Self::Broken => "broken",
         }
     }

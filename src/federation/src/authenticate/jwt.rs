@@ -6,11 +6,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use esi_core::SecretBytes;
+use esi_resources::jwk::Algorithm;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::error::{AuthenticateError, shown};
-use super::jwk::Algorithm;
 
 /// Longest token read. Service account tokens have about 1 KiB; the header list of a call is bounded at 16 KiB.
 pub(super) const MAX_TOKEN_BYTES: usize = 12 * 1024;

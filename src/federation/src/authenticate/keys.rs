@@ -6,13 +6,14 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use esi_core::names::ObjectName;
 use esi_resources::federation::KubernetesFederation;
+use esi_resources::jwk::{self, Key};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::discovery::{self, DiscoveryError};
 use super::error::AuthenticateError;
-use super::jwk::{self, Key};
 use super::jwt::Jwt;
+use super::signature::verifies;
 
 /// Least time between two fetches of one federation's keys: tokens with invented key ids cannot make the server
 /// hammer a cluster.
@@ -181,7 +182,7 @@ impl TrustedIssuer {
                 tracing::warn!(
                     federation = %self.federation.name,
                     error = esi_core::chain(&error),
-                    "the keys of a federation cannot be fetched"
+                    "the keys of a federation cannot be had"
                 );
                 Err(self.unavailable(error))
             }
@@ -200,9 +201,13 @@ impl TrustedIssuer {
     }
 
     fn unavailable(&self, source: Arc<DiscoveryError>) -> AuthenticateError {
-        AuthenticateError::KeysUnavailable {
-            federation: self.federation.name.to_string(),
-            source: Box::new(source),
+        let federation = self.federation.name.to_string();
+        if self.federation.jwks.is_some() || source.is_of_the_resource() {
+            let source = Box::new(source);
+            AuthenticateError::FederationUnusable { federation, source }
+        } else {
+            let source = Box::new(source);
+            AuthenticateError::KeysUnavailable { federation, source }
         }
     }
 }
@@ -216,7 +221,7 @@ impl KeySet {
             .filter(|key| key.id == jwt.key_id && key.algorithm == jwt.algorithm)
             .peekable();
         named.peek()?;
-        let verified = named.any(|key| key.verifies(&jwt.signed, jwt.signature.expose()));
+        let verified = named.any(|key| verifies(key, &jwt.signed, jwt.signature.expose()));
         Some(if verified {
             Ok(true)
         } else {

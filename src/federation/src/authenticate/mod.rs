@@ -15,9 +15,9 @@
 mod claims;
 mod discovery;
 mod error;
-mod jwk;
 mod jwt;
 mod keys;
+mod signature;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -457,15 +457,22 @@ async fn text_that_is_no_token_is_refused_without_a_panic() {
     ));
 }
 
-#[test]
-fn a_key_set_passes_over_what_it_cannot_use_and_refuses_one_without_any_usable_key() {
+#[tokio::test]
+async fn inline_keys_that_cannot_be_used_are_not_said_to_be_fetched_again() {
     let signer = Signer::ec("k");
-    let mut encryption = Signer::ec("enc").public;
-    encryption["use"] = json!("enc");
-    let mixed = json!({ "keys": [{ "kty": "oct", "kid": "s", "k": "AAAA" }, encryption, 7, signer.public] });
-    assert_eq!(jwk::read_set(&mixed).unwrap().len(), 1);
-    assert!(jwk::read_set(&json!({ "keys": [{ "kty": "oct", "kid": "s" }] })).is_err());
-    assert!(jwk::read_set(&json!([])).is_err());
-    let many: Vec<Value> = (0..33).map(|_| signer.public.clone()).collect();
-    assert!(jwk::read_set(&json!({ "keys": many })).is_err());
+    let mut federation = signer.federation("dev");
+    federation.jwks = Some(json!({ "keys": [{ "kty": "oct", "kid": "s" }] }));
+    let error = authenticator(vec![federation])
+        .authenticate(&signer.token(&claims()))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, AuthenticateError::FederationUnusable { .. }),
+        "{error}"
+    );
+    assert_eq!(
+        (error.code(), error.retry()),
+        (Code::FailedPrecondition, Retry::Never)
+    );
+    assert!(!error.to_string().contains("fetched"), "{error}");
 }

@@ -1,5 +1,7 @@
 //! What the server counts. Labels come from closed sets only.
 
+mod catalog;
+
 use std::time::Duration;
 
 use esi_api::status::ERROR_KIND;
@@ -9,6 +11,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use tonic::Status;
+
+pub use catalog::CatalogMetrics;
 
 /// One of the calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use data_encoding::BASE64_MIME;
 use esi_resources::generator::{PgAttribute, PgUser, PostgreSqlSpec, SslMode};
+use esi_resources::pem;
 use sqlx::postgres::PgSslMode;
 use thiserror::Error;
 
@@ -45,7 +46,7 @@ enum Problem {
     Text,
     #[error("`{}` is no mode: write disable, prefer, require, verify-ca or verify-full", .0.escape_debug())]
     Mode(String),
-    #[error("there is no certificate in it: write PEM, beginning with -----BEGIN CERTIFICATE-----")]
+    #[error("write certificates in PEM, whole ones, or the base64 of that")]
     Bundle,
 }
 
@@ -127,10 +128,7 @@ pub(super) fn place(spec: &PostgreSqlSpec, cx: &BuildContext<'_>) -> Result<Plac
     };
     let roots = match (tls, cx.annotation("ca-bundle").or(spec.ca_bundle.as_deref())) {
         (PgSslMode::VerifyCa | PgSslMode::VerifyFull, Some(bundle)) => {
-            if !bundle.contains("-----BEGIN CERTIFICATE-----") {
-                return Err(refuse("spec.caBundle", Problem::Bundle));
-            }
-            bundle.to_owned()
+            pem::read(bundle).map_err(|_problem| refuse("spec.caBundle", Problem::Bundle))?
         }
         (PgSslMode::VerifyCa | PgSslMode::VerifyFull, None) => system_roots().to_owned(),
         _ => String::new(),

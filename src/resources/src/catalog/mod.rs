@@ -17,6 +17,7 @@
 //! * A document that cannot be read at all makes its whole file *torn* (half written, perhaps): which object it
 //!   was is unknown, and what else the file says may be cut short. All authorizations and federations of a torn
 //!   file are withdrawn, generators and secrets that were in it keep their last good form.
+//! * What refers to what is not there is not broken: the other may come later ([`Snapshot::dangling`]).
 //! * An object that is there twice is refused in both places.
 //!
 //! # Layout

@@ -48,6 +48,7 @@ pub struct Snapshot {
     pub(super) secrets: BTreeMap<SecretName, Held<SecretData>>,
     pub(super) problems: Vec<Problem>,
     pub(super) notices: Vec<Problem>,
+    pub(super) dangling: Vec<Problem>,
     pub(super) revision: u64,
 }
 
@@ -101,6 +102,13 @@ impl Snapshot {
     #[must_use]
     pub fn notices(&self) -> &[Problem] {
         &self.notices
+    }
+
+    /// What is right and refers to what is not there (yet): a generator to a `Secret` or key, an authorization to a
+    /// federation or generator.
+    #[must_use]
+    pub fn dangling(&self) -> &[Problem] {
+        &self.dangling
     }
 
     /// Counts the snapshots of one catalog, from 1.

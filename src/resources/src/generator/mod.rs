@@ -8,13 +8,13 @@ mod postgresql;
 mod reference;
 mod vault;
 
-use esi_core::names::Namespace;
+use esi_core::names::{Namespace, ObjectName};
 
 pub use local::{FakeSpec, PasswordEncoding, PasswordSpec, UuidSpec};
 pub use postgresql::{PgAttribute, PgAuth, PgUser, PostgreSqlSpec, SslMode};
 pub use reference::SecretKeySelector;
 pub use vault::{
-    CaProvider, ServiceAccountSelector, VaultAppRole, VaultAuth, VaultDynamicSecretSpec, VaultJwt,
+    CA_KEY, CaProvider, ServiceAccountSelector, VaultAppRole, VaultAuth, VaultDynamicSecretSpec, VaultJwt,
     VaultJwtServiceAccountToken, VaultKubernetes, VaultProvider, VaultResultType,
 };
 
@@ -38,6 +38,24 @@ pub enum GeneratorSpec {
 }
 
 impl GeneratorSpec {
+    /// Every key of a Secret that it needs: the field, the Secret's name, the key.
+    pub(crate) fn secrets(&self) -> Vec<(&'static str, &ObjectName, &str)> {
+        match self {
+            Self::Password(_) | Self::Uuid(_) | Self::Fake(_) => Vec::new(),
+            Self::PostgreSql(spec) => vec![spec.auth.password.at("auth.password")],
+            Self::VaultDynamicSecret(spec) => spec.provider.secrets(),
+        }
+    }
+
+    /// The CA certificates that are written in it, as they are written.
+    pub(crate) fn ca_bundle(&self) -> Option<&str> {
+        match self {
+            Self::Password(_) | Self::Uuid(_) | Self::Fake(_) => None,
+            Self::PostgreSql(spec) => spec.ca_bundle.as_deref(),
+            Self::VaultDynamicSecret(spec) => spec.provider.ca_bundle.as_deref(),
+        }
+    }
+
     /// A namespace other than `own` that a reference of it names: Secrets are read from the generator's own only.
     pub(crate) fn foreign_namespace(&self, own: &Namespace) -> Option<&str> {
         let named: Vec<Option<&String>> = match self {

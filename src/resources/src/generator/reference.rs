@@ -15,3 +15,10 @@ pub struct SecretKeySelector {
     #[serde(default)]
     pub namespace: Option<String>,
 }
+
+impl SecretKeySelector {
+    /// It as what `field` needs.
+    pub(super) fn at(&self, field: &'static str) -> (&'static str, &ObjectName, &str) {
+        (field, &self.name, &self.key)
+    }
+}

@@ -87,6 +87,19 @@ pub struct VaultProvider {
 }
 
 impl VaultProvider {
+    /// Every key of a Secret that it needs.
+    pub(super) fn secrets(&self) -> Vec<(&'static str, &ObjectName, &str)> {
+        let ca = self.ca_provider.iter().filter(|ca| ca.kind == "Secret");
+        let ca = ca.map(|ca| {
+            (
+                "provider.caProvider",
+                &ca.name,
+                ca.key.as_deref().unwrap_or(CA_KEY),
+            )
+        });
+        ca.chain(self.auth.iter().flat_map(VaultAuth::secrets)).collect()
+    }
+
     /// Every namespace that a reference to an object gives.
     pub(super) fn named_namespaces(&self) -> Vec<Option<&String>> {
         let ca = self.ca_provider.as_ref().map(|ca| ca.namespace.as_ref());
@@ -94,6 +107,9 @@ impl VaultProvider {
         ca.into_iter().chain(auth).collect()
     }
 }
+
+/// The key of a CA's Secret where none is named.
+pub const CA_KEY: &str = "ca.crt";
 
 /// CA certificates kept in an object.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -134,6 +150,28 @@ pub struct VaultAuth {
 }
 
 impl VaultAuth {
+    fn secrets(&self) -> Vec<(&'static str, &ObjectName, &str)> {
+        let app_role = self.app_role.as_ref();
+        let role = app_role.and_then(|method| method.role_ref.as_ref());
+        let kubernetes = self
+            .kubernetes
+            .as_ref()
+            .and_then(|method| method.secret_ref.as_ref());
+        let jwt = self.jwt.as_ref().and_then(|method| method.secret_ref.as_ref());
+        [
+            self.token_secret_ref
+                .as_ref()
+                .map(|secret| secret.at("provider.auth.tokenSecretRef")),
+            role.map(|secret| secret.at("provider.auth.appRole.roleRef")),
+            app_role.map(|method| method.secret_ref.at("provider.auth.appRole.secretRef")),
+            kubernetes.map(|secret| secret.at("provider.auth.kubernetes.secretRef")),
+            jwt.map(|secret| secret.at("provider.auth.jwt.secretRef")),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
     fn named_namespaces(&self) -> Vec<Option<&String>> {
         let app_role = self.app_role.as_ref();
         let kubernetes = self.kubernetes.as_ref();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use data_encoding::BASE64_MIME_PERMISSIVE as BASE64;
 use esi_core::SecretBytes;
 use esi_resources::generator::{
-    VaultAppRole, VaultAuth, VaultDynamicSecretSpec, VaultJwt, VaultKubernetes, VaultProvider,
+    CA_KEY, VaultAppRole, VaultAuth, VaultDynamicSecretSpec, VaultJwt, VaultKubernetes, VaultProvider,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::Url;
@@ -137,7 +137,7 @@ fn trust(provider: &VaultProvider, server: &Url, cx: &BuildContext<'_>) -> Resul
     if source.kind != "Secret" {
         return Err(wrong(field, Problem::CaKind(source.kind.clone())));
     }
-    let key = source.key.as_deref().unwrap_or("ca.crt");
+    let key = source.key.as_deref().unwrap_or(CA_KEY);
     let value = cx.secret_at(field, source.namespace.as_deref(), &source.name, key)?;
     Ok(Trust::Pem(value.expose().to_vec()))
 }

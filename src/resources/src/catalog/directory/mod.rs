@@ -207,12 +207,19 @@ fn report(before: &Snapshot, next: &Snapshot) {
     for notice in new(&before.notices, &next.notices) {
         tracing::warn!(%notice, "a manifest is not served");
     }
+    for dangling in new(&before.dangling, &next.dangling) {
+        tracing::warn!(%dangling, "a manifest refers to what is not in the catalog");
+    }
+    for mended in new(&next.dangling, &before.dangling) {
+        tracing::info!(%mended, "a manifest refers to nothing missing any more, or is gone");
+    }
     tracing::info!(
         revision = next.revision,
         generators = next.generators.len(),
         authorizations = next.authorizations.len(),
         federations = next.federations.len(),
         problems = next.problems.len(),
+        dangling = next.dangling.len(),
         "catalog read"
     );
 }

@@ -3,6 +3,7 @@
 //! What holds when something is broken is said at [the catalog](super). In short: grants only come from what is
 //! right now; generators and secrets that are broken now come from before.
 
+mod dangling;
 #[cfg(test)]
 mod tests;
 
@@ -54,6 +55,7 @@ pub(super) fn merge(previous: &Snapshot, reading: Reading, own: &[KubernetesFede
     next.federations.sort_by(|a, b| a.name.cmp(&b.name));
     next.problems.sort();
     next.notices.sort();
+    next.dangling = dangling::dangling(&next, &seen);
     next
 }
 

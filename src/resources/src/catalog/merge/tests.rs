@@ -236,6 +236,65 @@ fn an_unsupported_generator_is_told_from_an_unknown_one() {
     assert_eq!(snapshot.notices().len(), 2);
 }
 
+fn dangling(snapshot: &Snapshot) -> String {
+    let dangling = snapshot.dangling().iter();
+    dangling.map(|problem| format!("{problem}\n")).collect()
+}
+
+#[test]
+fn what_refers_to_what_is_not_there_is_no_problem_and_is_told_with_its_place_until_it_is() {
+    let database = fake("db", "1").replace("Fake", "PostgreSQL").replace(
+        "{data: {k: 1}}",
+        "{host: h, auth: {username: u, password: {name: sec, key: k}}}",
+    );
+    let vault = fake("vault", "1").replace("Fake", "VaultDynamicSecret").replace(
+        "{data: {k: 1}}",
+        "{path: p, provider: {server: 'https://v', caProvider: {type: Secret, name: sec}, \
+         auth: {appRole: {roleId: r, secretRef: {name: sec, key: k}}}}}",
+    );
+    let generators = "  allowedGenerators:\n  - {kind: PostgreSql, namespace: n, name: db}\n\
+                      \x20 - {kind: Fake, namespace: n, name: gone}\n  - {kind: MFA, namespace: n, name: m}\n";
+    let grant = authorization("auth") + generators;
+    let unserved = fake("m", "1").replace("Fake", "MFA");
+    let text = database + &vault + &grant + &unserved;
+    let before = start(&[("a", &text)]);
+    insta::assert_snapshot!(dangling(&before), @r#"
+    a:2: PostgreSQL n/db: spec.auth.password needs Secret n/sec, which is not there: it can mint nothing until it is
+    a:7: VaultDynamicSecret n/vault: spec.provider.auth.appRole.secretRef needs Secret n/sec, which is not there: it can mint nothing until it is
+    a:7: VaultDynamicSecret n/vault: spec.provider.caProvider needs Secret n/sec, which is not there: it can mint nothing until it is
+    a:12: Authorization auth: spec.allowedGenerators names Fake/n/gone, which is not there: that has no effect until it is
+    a:12: Authorization auth: spec.federationRef names KubernetesFederation c, which is not there: that has no effect until it is
+    "#);
+
+    let (cluster, ca) = (
+        federation("c"),
+        secret("sec", "1").replace("{k: 1}", "{k: 1, ca.crt: x}"),
+    );
+    let with_secret = reload(
+        &before,
+        &[("a", &text), ("b", &secret("sec", "1")), ("c", &cluster)],
+    );
+    insta::assert_snapshot!(dangling(&with_secret), @r#"
+    a:7: VaultDynamicSecret n/vault: spec.provider.caProvider needs the key `ca.crt` of Secret n/sec, which is not there: it can mint nothing until it is
+    a:12: Authorization auth: spec.allowedGenerators names Fake/n/gone, which is not there: that has no effect until it is
+    "#);
+    let gone = fake("gone", "1");
+    let mended = reload(
+        &with_secret,
+        &[("a", &text), ("b", &ca), ("c", &cluster), ("d", &gone)],
+    );
+    assert_eq!(dangling(&mended), "");
+    assert_eq!(mended.problems(), []);
+}
+
+#[test]
+fn a_mistyped_kind_of_federation_dangles_and_one_that_another_version_serves_does_not() {
+    for (kind, number) in [("KubernetesFedration", 1), ("SpiffeFederation", 0)] {
+        let text = authorization("auth").replace("KubernetesFederation", kind);
+        assert_eq!(start(&[("a", &text)]).dangling().len(), number, "{kind}");
+    }
+}
+
 /// What a file of one generator and one authorization may be.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum State {

@@ -12,6 +12,7 @@ use crate::authorization::{self, Authorization};
 use crate::catalog::snapshot::SecretData;
 use crate::federation::{self, KubernetesFederation};
 use crate::generator::GeneratorSpec;
+use crate::pem;
 
 /// A valid object. Which one it is, the document says.
 #[derive(Debug)]
@@ -56,15 +57,17 @@ pub(super) fn read(identity: &Identity, class: &Class, text: &str) -> Result<Obj
         (_, Class::Unsupported(_)) | (Identity::ClusterGenerator(_), _) => Ok(Object::Unsupported),
         (Identity::Generator(reference), _) => {
             let (annotations, spec) = generator(reference.kind.as_str(), text)?;
-            match spec.foreign_namespace(&reference.namespace) {
-                None => Ok(Object::Generator { annotations, spec }),
-                Some(other) => Err(Fault::new(
-                    None,
-                    &format!(
-                        "it names the namespace `{other}`; a generator reads Secrets of its own namespace only"
-                    ),
-                )),
+            if let Some(other) = spec.foreign_namespace(&reference.namespace) {
+                let message = format!(
+                    "it names the namespace `{other}`; a generator reads Secrets of its own namespace only"
+                );
+                return Err(Fault::new(None, &message));
             }
+            // Tools write an empty one where they mean none.
+            if let Some(bundle) = spec.ca_bundle().filter(|bundle| !bundle.trim().is_empty()) {
+                pem::read(bundle).map_err(|problem| Fault::new(None, problem))?;
+            }
+            Ok(Object::Generator { annotations, spec })
         }
         (Identity::Authorization(name), _) => {
             let resource: Resource<IgnoredAny, authorization::Spec> = yaml::read(text)?;

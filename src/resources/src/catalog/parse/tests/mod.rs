@@ -49,6 +49,9 @@ fn federation(spec: &str) -> String {
     )
 }
 
+/// A key of a federation, as Ed25519 has them.
+const KEY: &str = "{kty: OKP, crv: Ed25519, kid: k, x: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA}";
+
 const SUBJECT: &str = "federationRef: {kind: KubernetesFederation, name: dev}
 subject: {oidc: {issuer: https://i, subject: s}}
 ";
@@ -163,9 +166,19 @@ fn mistakes_in_our_own_kinds_are_problems_that_say_what_to_write() {
         authorization(SUBJECT).replace("spec:", "maxTTL: 1h\nspec:"),
         federation("audiences: [a]"),
         federation("url: http://cluster"),
-        federation("jwks: {keys: [{kty: EC}]}"),
+        federation(&format!("jwks: {{keys: [{KEY}]}}")),
         federation("jwks: {keys: []}\nissuer: https://i"),
+        federation("jwks: {keys: [{kty: RSA, n: AQAB, e: AQAB}]}\nissuer: https://i"),
+        federation(&format!("url: https://c\njwks: {{keys: [{KEY}]}}")),
         federation("url: https://cluster\ncaBundle: x"),
+        FAKE.replace("kind: Fake", "kind: PostgreSQL").replace(
+            "data: {k: v}",
+            "host: h\n  auth: {username: u, password: {name: s, key: k}}\n  caBundle: x",
+        ),
+        FAKE.replace("kind: Fake", "kind: VaultDynamicSecret").replace(
+            "data: {k: v}",
+            "path: p\n  provider: {server: 'https://v', caBundle: QUFBQQ==}",
+        ),
         federation("url: https://cluster\nissuer: ''"),
     ];
     let problems: String = texts.iter().map(|text| shown(&yaml(text))).collect();
@@ -186,8 +199,12 @@ fn mistakes_in_our_own_kinds_are_problems_that_say_what_to_write() {
     f.yaml:5: KubernetesFederation c: write `url` (where discovery starts) or `jwks` (the keys)
     f.yaml:5: KubernetesFederation c: url: write a URL that starts with `https://`
     f.yaml:5: KubernetesFederation c: issuer: write it where `jwks` takes the place of `url`
-    f.yaml:5: KubernetesFederation c: jwks: write `{keys: […]}` with at least one key (RFC 7517)
-    f.yaml:6: KubernetesFederation c: caBundle: write certificates in PEM, or the base64 of that
+    f.yaml:5: KubernetesFederation c: jwks: it has no key for RS256, ES256, ES384, ES512 or EdDSA
+    f.yaml:5: KubernetesFederation c: jwks: keys[0]: write `n` (2048 to 8192 bits) and `e` in base64url without padding (RFC 7518 §6.3)
+    f.yaml:5: KubernetesFederation c: issuer: write it where `jwks` takes the place of `url`
+    f.yaml:6: KubernetesFederation c: caBundle: write certificates in PEM, whole ones, or the base64 of that
+    f.yaml:1: PostgreSQL demo/a: caBundle: write certificates in PEM, whole ones, or the base64 of that
+    f.yaml:1: VaultDynamicSecret demo/a: caBundle: write certificates in PEM, whole ones, or the base64 of that
     f.yaml:6: KubernetesFederation c: an empty text would match nothing: leave it out
     "#);
 }
@@ -254,10 +271,10 @@ maxTTL: 1h30m
 
 #[test]
 fn a_federation_is_read_under_both_groups() {
-    let text = federation(
-        "url: https://c\nissuer: https://i\naudiences: [esi]\nnodeAgents: [{namespace: n, name: a}]\n\
-         jwks: {keys: [{kty: EC}]}",
-    );
+    let text = federation(&format!(
+        "url: https://c\nissuer: https://i\naudiences: [esi]\nnodeAgents: [{{namespace: n, name: a}}]\n\
+         jwks: {{keys: [{KEY}]}}"
+    ));
     let new = the_federation(yaml(&text));
     let old = the_federation(yaml(&text.replace("identity.federation", "federation")));
     assert_eq!(new, old);
