@@ -17,7 +17,11 @@ pub mod admit;
 pub mod app;
 pub mod args;
 pub mod ask;
+#[cfg(test)]
+mod check;
 pub mod config;
 pub mod denials;
 pub mod metrics;
+pub mod mutate;
+mod pod;
 pub mod world;

@@ -1,0 +1,181 @@
+//! The mounts of the containers.
+
+use serde_json::{Value, json};
+
+use super::error::{MutateError, shown};
+use super::names::{BIN, BIN_VOLUME, ENV_VOLUME, NOTHING_SUB_PATH};
+use super::select::Recipient;
+use super::share::{Share, View};
+use crate::pod::{Mount, Pod};
+
+/// Where [`ENV_VOLUME`] is mounted so that kubelet has it, and shows nothing: env files are kubelet's business.
+const ENV_NOTHING: &str = "/var/run/secrets/esi/.none/esi-env";
+
+/// A mount of ours, and on whose behalf. Always read-only.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OurMount<'s> {
+    pub(super) volume: &'s str,
+    pub(super) path: &'s str,
+    pub(super) sub_path: Option<&'static str>,
+    pub(super) share: &'s Share<'s>,
+}
+
+/// The mounts of a container, in order.
+pub(super) fn of<'s>(recipient: &Recipient<'s>) -> Vec<OurMount<'s>> {
+    let mut mounts = Vec::with_capacity(recipient.shares.len());
+    for share in recipient.shares.iter().copied() {
+        let (path, sub_path) = match &share.view {
+            View::Files => (share.binding.mount_path.as_str(), None),
+            View::Nothing(path) => (path.as_str(), Some(NOTHING_SUB_PATH)),
+            View::Hidden => continue,
+        };
+        mounts.push(OurMount {
+            volume: &share.volume,
+            path,
+            sub_path,
+            share,
+        });
+    }
+    let first = |wanted: fn(&Share<'_>) -> bool| recipient.shares.iter().copied().find(|share| wanted(share));
+    if let Some(share) = first(|share| share.env_file && !share.by_init()) {
+        let (volume, path, sub_path) = (ENV_VOLUME, ENV_NOTHING, Some(NOTHING_SUB_PATH));
+        mounts.push(OurMount {
+            volume,
+            path,
+            sub_path,
+            share,
+        });
+    }
+    if let Some(share) = first(|share| share.exec) {
+        mounts.push(OurMount {
+            volume: BIN_VOLUME,
+            path: BIN,
+            sub_path: None,
+            share,
+        });
+    }
+    mounts
+}
+
+impl OurMount<'_> {
+    /// As the container has it.
+    pub(super) fn value(&self) -> Value {
+        let mut value = json!({ "name": self.volume, "mountPath": self.path, "readOnly": true });
+        if let (Some(sub_path), Some(value)) = (self.sub_path, value.as_object_mut()) {
+            value.insert("subPath".to_owned(), Value::from(sub_path));
+        }
+        value
+    }
+
+    /// Whether a mount of the pod is this one.
+    pub(super) fn is(&self, mount: &Mount<'_>) -> bool {
+        let sub_path = mount.sub_path.filter(|sub_path| !sub_path.is_empty());
+        mount.read_only && (mount.volume, mount.path, sub_path) == (self.volume, self.path, self.sub_path)
+    }
+}
+
+/// Refuses mounts that would hide one another, or that the container runtime could not make.
+pub(super) fn check(
+    pod: &Pod<'_>,
+    recipient: &Recipient<'_>,
+    ours: &[OurMount<'_>],
+) -> Result<(), MutateError> {
+    for (index, mount) in ours.iter().enumerate() {
+        let refuse = |other| Err(conflict(recipient, mount, other));
+        for other in ours.iter().take(index) {
+            if relate(mount.path, other.path) != Relation::Apart {
+                return refuse(format!(
+                    "{} puts its own, at {}",
+                    other.share.binding.origin, other.path
+                ));
+            }
+        }
+        for other in recipient.container.mounts() {
+            let path = shown(other.path);
+            match relate(mount.path, other.path) {
+                Relation::Apart => {}
+                Relation::Same => return refuse("another volume is mounted".to_owned()),
+                Relation::Inside => {
+                    return refuse(format!(
+                        "the volume at {path} would be mounted below, in what is read-only"
+                    ));
+                }
+                Relation::Around if is_read_only(pod, &other) => {
+                    return refuse(format!(
+                        "the read-only volume at {path} is around it, in which no directory can be made"
+                    ));
+                }
+                Relation::Around => {}
+            }
+        }
+        if recipient
+            .container
+            .device_paths()
+            .any(|path| relate(mount.path, path) == Relation::Same)
+        {
+            return refuse("a block device is".to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn conflict(recipient: &Recipient<'_>, mount: &OurMount<'_>, other: String) -> MutateError {
+    MutateError::MountPath {
+        origin: mount.share.origin(),
+        container: shown(recipient.container.name),
+        path: shown(mount.path),
+        other,
+    }
+}
+
+fn is_read_only(pod: &Pod<'_>, mount: &Mount<'_>) -> bool {
+    let volume = || pod.volumes().iter().find(|volume| volume.name == mount.volume);
+    mount.read_only || volume().is_some_and(|volume| volume.is_read_only())
+}
+
+/// Where another path is, seen from ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Relation {
+    Same,
+    /// Below ours.
+    Inside,
+    /// Ours is below it.
+    Around,
+    Apart,
+}
+
+/// By components, as a container runtime cleans paths: `/a//b/` is `/a/b`.
+fn relate(ours: &str, other: &str) -> Relation {
+    let parts = |path| str::split(path, '/').filter(|part| !matches!(*part, "" | "."));
+    let (mut ours, mut other) = (parts(ours), parts(other));
+    loop {
+        match (ours.next(), other.next()) {
+            (None, None) => return Relation::Same,
+            (None, Some(_)) => return Relation::Inside,
+            (Some(_), None) => return Relation::Around,
+            (Some(one), Some(another)) if one == another => {}
+            (Some(_), Some(_)) => return Relation::Apart,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_related_by_whole_components() {
+        for (other, relation) in [
+            ("/etc/db", Relation::Same),
+            ("/etc//db/", Relation::Same),
+            ("/etc/./db", Relation::Same),
+            ("/etc/db/x", Relation::Inside),
+            ("/etc", Relation::Around),
+            ("/", Relation::Around),
+            ("/etc/dbx", Relation::Apart),
+            ("/var", Relation::Apart),
+        ] {
+            assert_eq!(relate("/etc/db", other), relation, "{other}");
+        }
+    }
+}
