@@ -69,7 +69,6 @@ macro_rules! killed {
 
 killed! {
     killed_when_the_intent_is_durable: killed_while_issuing("issue/begun");
-    killed_when_the_role_name_is_recorded: killed_while_issuing("postgresql/recorded");
     killed_inside_the_transaction: killed_while_issuing("postgresql/created-uncommitted");
     killed_when_the_role_exists: killed_while_issuing("postgresql/committed");
     killed_before_the_lease_is_active: killed_while_issuing("issue/minted");

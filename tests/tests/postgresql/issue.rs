@@ -1,8 +1,7 @@
 use std::time::Duration;
 
-use async_trait::async_trait;
-use esi_core::{Classify as _, Ends, Handle, chain};
-use esi_generators::{GeneratorError, RecordError, Recorder};
+use esi_core::{Classify as _, Ends, chain};
+use esi_generators::GeneratorError;
 use esi_tests::postgres::{Postgres, Release, query};
 use rstest::rstest;
 use serde_json::json;
@@ -184,36 +183,21 @@ async fn hostile_names_are_names_and_nothing_else(#[case] release: Release) {
 }
 
 #[tokio::test]
-async fn the_handle_is_recorded_before_the_role_exists() {
-    #[derive(Debug)]
-    struct Refuses;
-    #[async_trait]
-    impl Recorder for Refuses {
-        async fn record(&self, _handle: Handle) -> Result<(), RecordError> {
-            Err(RecordError("superseded".into()))
-        }
-    }
+async fn nothing_is_recorded_before_the_mint_since_the_durable_intent_names_the_role() {
     let world = World::new(Release::System).await;
-    let error = world
-        .issue_by(&*world.generator(), &world.intent(), &Refuses)
-        .await
-        .err()
-        .unwrap();
-    assert!(matches!(error, GeneratorError::NotRecorded(_)), "{error:?}");
-    assert_eq!(world.roles().await, [""; 0]);
-
     let (recorded, intent) = (Recorded::default(), world.intent());
-    world
+    let issued = world
         .issue_by(&*world.generator(), &intent, &recorded)
         .await
         .unwrap();
-    let handles = recorded.0.lock().unwrap().clone();
-    assert_eq!(handles.len(), 1);
+    assert!(recorded.0.lock().unwrap().is_empty());
+    let role = format!("{}_shop", intent.name('_'));
+    assert_eq!(issued.handle.text("role"), Some(role.as_str()));
     assert_eq!(
-        handles[0].text("role"),
-        Some(format!("{}_shop", intent.name('_')).as_str())
+        issued.handle.text("database"),
+        Some(world.fixture.database.as_str())
     );
-    assert_eq!(handles[0].text("database"), Some(world.fixture.database.as_str()));
+    assert_eq!(world.roles().await, [role]);
 }
 
 #[tokio::test]

@@ -335,7 +335,6 @@ impl Checkpoint for DieAt {
 #[tokio::test]
 async fn whatever_step_it_died_at_a_revocation_from_the_intent_alone_leaves_nothing(
     #[values(
-        "postgresql/recorded",
         "postgresql/created-uncommitted",
         "postgresql/committed",
         "postgresql/nologin",

@@ -33,19 +33,15 @@ enum BadRole {
 pub(super) async fn issue(pg: &PostgreSql, cx: &IssueContext<'_>) -> Result<Issued, GeneratorError> {
     let budget = Budget::new(cx.deadline);
     let role = name::role(cx.intent, &pg.user.part);
-    let handle = Handle::default()
-        .with("role", role.text())
-        .with("database", pg.place.database.text());
-    cx.recorder
-        .record(handle.clone())
-        .await
-        .map_err(GeneratorError::NotRecorded)?;
-    pg.checkpoint.reach("postgresql/recorded");
-
     let password = password()?;
-    let verifier = verifier(password.expose())?;
     let open = sql::open_mint(budget.left(), cx.ttl, &pg.user);
-    let (mut session, rows) = pg.pool.start(&open, &budget, ACTION).await?;
+    // The verifier takes half a millisecond, in which the database opens the transaction.
+    let (opened, verifier) = tokio::join!(
+        biased;
+        pg.pool.start(&open, &budget, ACTION),
+        async { verifier(password.expose()) }
+    );
+    let ((mut session, rows), verifier) = (opened?, verifier?);
     let [times, bad_roles @ ..] = rows.as_slice() else {
         return Err(GeneratorError::BadAnswer {
             action: ACTION,
@@ -71,10 +67,13 @@ pub(super) async fn issue(pg: &PostgreSql, cx: &IssueContext<'_>) -> Result<Issu
         action: ACTION,
         problem: Box::new(problem),
     })?;
+    let handle = Handle::default()
+        .with("role", role.text())
+        .with("database", pg.place.database.text())
+        .with(SERVER, pg.place.server());
     Ok(Issued {
         credential,
-        // Only now is anything there: what was recorded before may never have landed anywhere.
-        handle: handle.with(SERVER, pg.place.server()),
+        handle,
         expires_in: cx.ttl,
         max_expires_in: None,
         renewable: true,

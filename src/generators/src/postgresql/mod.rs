@@ -1,7 +1,7 @@
 //! `PostgreSQL`: one database user per lease.
 //!
 //! ```text
-//!  issue   record ─▶ BEGIN … roles exist? ─▶ CREATE ROLE, GRANT ─▶ deadline? COMMIT
+//!  issue   BEGIN … roles exist? ─▶ CREATE ROLE, GRANT ─▶ deadline? COMMIT
 //!  renew   VALID UNTIL moves
 //!  revoke  NOLOGIN ─▶ sessions ended ─▶ (access ended) ─▶ each database: REASSIGN, DROP OWNED ─▶ DROP ROLE
 //! ```
@@ -11,7 +11,8 @@
 //! `connect` (connections, kept and bounded) · `failure` (what an error means) · `issue`, `renew`, `revoke`.
 //!
 //! Invariants: a role's name is the intent's name, perhaps with `_` and a readable part behind it, and nothing else is
-//! ever altered or dropped; the password is sent to the server as a SCRAM-SHA-256 verifier only; a mint that was given
+//! ever altered or dropped; the intent, durable before any call, is therefore all that `revoke` needs to find a role, and
+//! no handle is recorded before the mint; the password is sent to the server as a SCRAM-SHA-256 verifier only; a mint that was given
 //! up cannot land later, because the server itself checks the deadline in the statement before `COMMIT`; every
 //! statement has a time limit on both sides. Expiry is reckoned by the database's own clock, which enforces it.
 //!
