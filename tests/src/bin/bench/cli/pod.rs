@@ -9,12 +9,16 @@ use tempfile::TempDir;
 
 use crate::server::FREE;
 
+/// In memory, as a pod's volumes and its projected token are: a disk's file system searches for a free inode in every
+/// volume that is made here, longer with each one that was removed before.
+const MEMORY: &str = "/dev/shm";
+
 /// A volume for the binding `db`, a place for env files, and the pod's token.
 pub(super) struct Folders(TempDir);
 
 impl Folders {
     pub(super) fn new(token: &str) -> Result<Self> {
-        let dir = tempfile::tempdir()?;
+        let dir = tempfile::tempdir_in(MEMORY)?;
         std::fs::create_dir_all(dir.path().join("volumes/db"))?;
         std::fs::create_dir(dir.path().join("env"))?;
         std::fs::write(dir.path().join("token"), token)?;
