@@ -40,7 +40,8 @@ bench: needs cli ## Print the figures of the budgets
 
 cli: ## Build the static esi-cli, as it runs in pods
 	@echo "building the static esi-cli" >&2
-	@RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no" \
+	@AWS_LC_SYS_SMALL=1 \
+	 RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no" \
 	 CFLAGS_x86_64_unknown_linux_gnu="-fno-asynchronous-unwind-tables -fno-unwind-tables" \
 	 cargo build --quiet --profile cli --target $(CLI_TARGET) -p esi-cli
 	@tests/cli-size "$(ESI_CLI_STATIC)"
