@@ -173,6 +173,41 @@ async fn init_fills_the_pods_volumes_and_env_file_and_a_restarted_container_leav
 }
 
 #[tokio::test]
+async fn a_container_started_by_exec_has_the_variables_that_init_left_and_so_has_it_started_again() {
+    let world = World::start().await;
+    let cli = Cli::new(&world.federation);
+    let kind: Vec<&str> = SHOP.split('/').collect();
+    let plan = json!([{
+        "version": 1, "binding": "db", "envMethod": "exec", "allKeys": true,
+        "source": { "generator": { "kind": kind[0], "namespace": kind[1], "name": kind[2] } },
+        "env": [{ "name": "DB_USER", "key": "username" }]
+    }]);
+    let mut init = cli.init(&plan);
+    let output = init.env("ESI_INSTALL", cli.bin()).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for _ in 0..2 {
+        let mut running = Running::start(
+            cli.exec_from("db"),
+            "printf '%s\\n' $$ \"$DB_USER\" \"$username\" \"$password\"; read word; exit 5",
+        );
+        assert_eq!(running.line(), running.pid().to_string(), "the same process");
+        let (user, same, password) = (running.line(), running.line(), running.line());
+        assert_eq!(user, same);
+        assert!(world.fixture.connect(&user, &password).await.is_ok());
+        assert_eq!(
+            world.users().await,
+            BTreeSet::from([user]),
+            "nothing was minted for it"
+        );
+        assert_eq!(running.finish().code(), Some(5));
+    }
+}
+
+#[tokio::test]
 async fn a_plan_that_asks_for_a_key_that_the_credential_lacks_is_refused_by_name_and_leaves_nothing() {
     let world = World::start().await;
     let cli = Cli::new(&world.federation);

@@ -21,7 +21,7 @@ impl Cli {
     pub(super) fn new(federation: &Federation) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("token"), federation.issuer.token(&Pod::new())).unwrap();
-        for name in ["volumes", "env"] {
+        for name in ["volumes", "env", "bin"] {
             std::fs::create_dir(dir.path().join(name)).unwrap();
         }
         Self {
@@ -75,6 +75,21 @@ impl Cli {
             .env("ESI_PLANS", plans.to_string())
             .env("ESI_SERVERS", servers.to_string());
         command
+    }
+
+    /// The copy of `esi-cli` that `init` left for the application's containers, starting a command with the
+    /// variables of a binding: as the webhook would write it.
+    pub(super) fn exec_from(&self, binding: &str) -> Command {
+        let mut command = Command::new(self.bin().join("esi-cli"));
+        command
+            .args(["exec", "--environ"])
+            .arg(self.volume(binding).join(".environ"));
+        command
+    }
+
+    /// Where `init` copies `esi-cli` to.
+    pub(super) fn bin(&self) -> PathBuf {
+        self.dir.path().join("bin")
     }
 
     pub(super) fn volume(&self, binding: &str) -> PathBuf {
