@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use esi_core::names::ServerName;
 use esi_core::plan::EnvName;
 use esi_resources::injection::{ContainerName, Delivery};
 
@@ -81,6 +82,18 @@ fn is_mounted(binding: &Binding) -> bool {
     !binding.plan.files.is_empty() || binding.plan.has_environ()
 }
 
+/// Refuses a server that is not configured.
+pub(super) fn server(place: &str, name: &ServerName, config: &Configuration) -> Result<(), AskError> {
+    if config.servers.contains_key(name) {
+        return Ok(());
+    }
+    Err(AskError::UnknownServer {
+        place: Text::new(place),
+        server: Text::new(name.as_str()),
+        configured: configured(config),
+    })
+}
+
 fn one(binding: &Binding, volume: VolumeKind, config: &Configuration) -> Result<(), AskError> {
     let Binding {
         plan,
@@ -89,13 +102,7 @@ fn one(binding: &Binding, volume: VolumeKind, config: &Configuration) -> Result<
         delivery,
         ..
     } = binding;
-    if !config.servers.contains_key(&plan.server) {
-        return Err(AskError::UnknownServer {
-            place: Text::new(origin),
-            server: Text::new(plan.server.as_str()),
-            configured: configured(config),
-        });
-    }
+    server(origin, &plan.server, config)?;
     if *delivery == Delivery::Node {
         if plan.has_environ() {
             let problem = "environment method `exec` needs the init container, and delivery is `node`: write \

@@ -149,7 +149,7 @@ pub fn ask(
             around,
             &mut warnings,
         )?),
-        None => bindings.extend(own::inline(&own, &modifiers, namespace, &mut warnings)?),
+        None => bindings.extend(own::inline(&own, &modifiers, around, &mut warnings)?),
     }
     check::warnings(&bindings, &mut warnings);
     let asked = Asked {

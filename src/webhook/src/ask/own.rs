@@ -10,7 +10,7 @@ use super::draft::Draft;
 use super::error::AskError;
 use super::grammar::{self, at};
 use super::text::quote;
-use super::{Binding, Options};
+use super::{Binding, Options, Surroundings, check};
 use crate::config::{Configuration, VolumeKind};
 
 /// What an annotation is for.
@@ -166,7 +166,9 @@ pub(super) fn options(own: &Annotations<'_>, config: &Configuration) -> Result<O
 pub(super) fn inline(
     own: &Annotations<'_>,
     modifiers: &Modifiers<'_>,
-    namespace: &Namespace,
+    Surroundings {
+        namespace, config, ..
+    }: Surroundings<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<Option<Binding>, AskError> {
     let Some(generator) = own.get("generator")? else {
@@ -193,6 +195,8 @@ pub(super) fn inline(
         draft.env_method = EnvMethod::File;
     }
     let plan = draft.plan(|field| own.place(annotation_of(field)))?;
+    let named = if own.has("server") { "server" } else { "generator" };
+    check::server(&own.place(named), &plan.server, config)?;
     let mount_path = match own.get("mount-path")? {
         None => MountPath::of(&plan.binding),
         Some(text) => {

@@ -50,7 +50,8 @@ pub(super) const KEYS: [(&str, Becomes); 29] = [
     (
         "federated-store",
         Becomes::Refused(
-            "values of a ClusterSecretStore are not served to pods yet: use `federated-generators`, and remove it",
+            "values of a ClusterSecretStore are not served to pods yet: name a generator in `federated-generators`, and \
+             remove this annotation",
         ),
     ),
     ("federated-token", Becomes::Nothing(TOKEN)),
@@ -72,10 +73,7 @@ pub(super) const KEYS: [(&str, Becomes); 29] = [
         Becomes::Nothing("a token stands here in clear, for all who may read pods: end it, and remove it"),
     ),
     ("workload-token-path", Becomes::Nothing(TOKEN)),
-    (
-        "secretstore",
-        Becomes::Nothing("no version of the original since 0.1 reads it"),
-    ),
+    ("secretstore", Becomes::Nothing("nothing reads it")),
 ];
 
 fn find(key: &str) -> Option<Becomes> {

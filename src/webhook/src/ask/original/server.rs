@@ -28,7 +28,7 @@ pub(super) fn find<'a>(
         return Err(AskError::not_offered(
             original.place(place),
             format!(
-                "without `{}` the original reads a Secret of this cluster, which is not offered: write \
+                "without `{}` it would be read from a Secret of this cluster, which is not offered: write \
                  `{OWN}generator: Kind/{namespace}/NAME` and `{OWN}env: DB_USER=username` in the place of these \
                  annotations",
                 original.name(KEY)

@@ -287,7 +287,7 @@ fn containers_are_names_each_once() {
 fn a_server_must_be_configured() {
     let text = refused_with("ask_unknown_server", "esi/server", "us");
     assert!(
-        text.contains("no federation server `us`; configured: `default`, `eu`"),
+        text.starts_with("annotation `esi.external-secrets.io/server`: there is no federation server `us`; configured: `default`, `eu`"),
         "{text}"
     );
 }

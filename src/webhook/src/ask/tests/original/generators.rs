@@ -55,15 +55,14 @@ fn a_generator_may_leave_out_what_the_namespaces_injections_tell() {
 
 #[test]
 fn a_generator_whose_kind_nobody_tells_is_refused_with_the_line_to_write() {
-    let elsewhere = Injection {
-        namespace: "other".parse().unwrap(),
+    // Namespaces on both sides of the pod's own, `shop`.
+    let elsewhere = ["other", "zoo"].map(|namespace| Injection {
+        namespace: namespace.parse().unwrap(),
         ..injection("db", "")
-    };
+    });
     for written in ["db", "platform/db", "x/db"] {
-        let error = error_in(
-            &world([elsewhere.clone()]),
-            &[SERVER, ("old/federated-generators", written), ENV, USER],
-        );
+        let generators = ("old/federated-generators", written);
+        let error = error_in(&world(elsewhere.clone()), &[SERVER, generators, ENV, USER]);
         let text = error.to_string();
         assert!(text.contains("the kind of generator `db` is not known"), "{text}");
         assert!(

@@ -55,7 +55,7 @@ const ALL: [(&str, &str, Becomes); 29] = [
         Warning("a token stands here in clear"),
     ),
     ("workload-token-path", "/token", Warning("token of its own")),
-    ("secretstore", "default", Warning("no version")),
+    ("secretstore", "default", Warning("nothing reads it")),
 ];
 
 fn pod_with<'a>(name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
