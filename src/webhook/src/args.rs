@@ -1,16 +1,21 @@
 //! The command line.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use esi_core::names::Namespace;
 use esi_core::{SystemClock, span};
 use esi_runtime::telemetry::{self, Format, TelemetryConfig};
 use esi_runtime::tls::TlsSource;
 
 use crate::app::{self, AppError, Config};
+use crate::explain::{self, Explain, Kubernetes, Output, Streams};
 use crate::world::CurrentWorld;
 
 /// Gives every pod that asks for a credential what it needs to get one.
@@ -41,6 +46,9 @@ enum LogFormat {
 enum Command {
     /// Answer the API server.
     Serve(Serve),
+    /// Show what would be made of pods, without a cluster. Ends with 1 if one of them would be denied, with 2 if
+    /// something cannot be read.
+    Explain(ExplainArgs),
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -84,17 +92,45 @@ struct Serve {
     drain: Duration,
 }
 
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  esi-webhook explain -f pod.yaml -f injection.yaml
+  kubectl get deployment web -o yaml | esi-webhook explain -f - -f injection.yaml -o yaml")]
+struct ExplainArgs {
+    /// A manifest in YAML or JSON, of any number of objects: Pods, workloads (Deployment, StatefulSet, DaemonSet,
+    /// ReplicaSet, Job, CronJob) and the Injections that they name. - is standard input. Repeatable.
+    #[arg(short = 'f', long = "file", value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// The webhook's configuration file; without it, the documented example.
+    #[arg(long, env = "ESI_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The namespace of objects that name none.
+    #[arg(short, long, value_name = "NAME", default_value = "default", value_parser = Namespace::from_str)]
+    namespace: Namespace,
+    /// The version of the API server and of all nodes.
+    #[arg(long, value_name = "VERSION", default_value = "1.37")]
+    kubernetes_version: Kubernetes,
+    /// What is shown.
+    #[arg(short, long, value_enum, default_value_t = Output::Diff)]
+    output: Output,
+}
+
 impl Args {
-    /// Runs the command to its end.
+    /// Runs the command to its end; what the process ends with.
     ///
     /// # Errors
     /// What ended it.
-    pub fn run(self) -> Result<(), AppError> {
-        let Self {
-            command,
-            log_format,
-            log,
-        } = self;
+    pub fn run(self) -> Result<ExitCode, AppError> {
+        match self.command {
+            Command::Serve(serve) => serve.run(self.log_format, self.log),
+            Command::Explain(explain) => explain.run(),
+        }
+    }
+}
+
+impl Serve {
+    fn run(self, log_format: LogFormat, log: String) -> Result<ExitCode, AppError> {
         let format = match log_format {
             LogFormat::Auto => Format::detect(),
             LogFormat::Json => Format::Json,
@@ -102,18 +138,16 @@ impl Args {
         };
         telemetry::init(&TelemetryConfig { format, filter: log })?;
         esi_runtime::crypto::install()?;
-        match command {
-            Command::Serve(serve) => tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(WORKERS)
-                .enable_all()
-                .build()
-                .map_err(AppError::Runtime)?
-                .block_on(async { app::build(serve.config()).await?.until_stopped().await }),
-        }
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(WORKERS)
+            .enable_all()
+            .build()
+            .map_err(AppError::Runtime)?
+            .block_on(async { app::build(self.config()).await?.until_stopped().await })?;
+        tracing::info!(event = "stopped");
+        Ok(ExitCode::SUCCESS)
     }
-}
 
-impl Serve {
     fn config(self) -> Config {
         let Self {
             config,
@@ -135,6 +169,36 @@ impl Serve {
             limits: app::limits(drain),
             clock: Arc::new(SystemClock),
         }
+    }
+}
+
+impl ExplainArgs {
+    fn run(self) -> Result<ExitCode, AppError> {
+        let Self {
+            files,
+            config,
+            namespace,
+            kubernetes_version,
+            output,
+        } = self;
+        let explain = Explain {
+            files,
+            config,
+            namespace,
+            kubernetes: kubernetes_version,
+            output,
+        };
+        let streams = Streams {
+            input: &mut io::stdin().lock(),
+            output: &mut io::stdout().lock(),
+            notes: &mut io::stderr().lock(),
+        };
+        let allowed = explain::explain(&explain, streams)?;
+        Ok(if allowed {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     }
 }
 

@@ -21,6 +21,7 @@ pub mod ask;
 mod check;
 pub mod config;
 pub mod denials;
+pub mod explain;
 pub mod metrics;
 pub mod mutate;
 mod pod;

@@ -5,6 +5,7 @@ use esi_runtime::{ServeError, TasksError, TlsError, crypto};
 use thiserror::Error;
 
 use crate::config::ConfigError;
+use crate::explain::ExplainError;
 
 /// Why a webhook could not start, or ended. For a person at a terminal or a log: sources are shown.
 #[derive(Debug, Error)]
@@ -28,7 +29,22 @@ pub enum AppError {
     /// An address.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// A pod could not be explained.
+    #[error(transparent)]
+    Explain(#[from] ExplainError),
     /// An essential part ended.
     #[error(transparent)]
     Tasks(#[from] TasksError),
+}
+
+impl AppError {
+    /// What the process ends with: 2 where a command could not be done as it was given, so that 1 of `explain` means
+    /// that a pod would be denied.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Explain(_) => 2,
+            _ => 1,
+        }
+    }
 }

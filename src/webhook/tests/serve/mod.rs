@@ -4,6 +4,8 @@ mod hostile;
 mod life;
 mod webhook;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hyper::{Request, StatusCode};
 use serde_json::Value;
 use webhook::{Webhook, full, plain, post, post_as, review, text};
@@ -92,4 +94,58 @@ async fn other_paths_and_methods_are_not_there() {
         webhook.ask(request("GET", "/metrics")).await.0,
         StatusCode::NOT_FOUND
     );
+}
+
+/// The pod of [`plain`], with these annotations of ours.
+fn asking(annotations: &[(&str, &str)]) -> Value {
+    let mut pod = plain();
+    for (key, value) in annotations {
+        pod["metadata"]["annotations"][format!("esi.external-secrets.io/{key}")] = (*value).into();
+    }
+    pod
+}
+
+#[tokio::test]
+async fn a_pod_that_asks_is_patched_once_and_complete_from_then_on() {
+    let webhook = Webhook::start().await;
+    let mut pod = asking(&[("generator", "Fake/demo/free"), ("files", "db.json=json")]);
+    let (_, body) = webhook.ask(post(full(review("u", &pod)))).await;
+    let response = answered(&body);
+    assert_eq!(
+        (&response["allowed"], &response["patchType"]),
+        (&true.into(), &"JSONPatch".into())
+    );
+    let patch = STANDARD.decode(response["patch"].as_str().unwrap()).unwrap();
+    let patch: json_patch::Patch = serde_json::from_slice(&patch).unwrap();
+    json_patch::patch(&mut pod, &patch).unwrap();
+    assert_eq!(pod["spec"]["initContainers"][0]["name"], "esi-init");
+    let (_, again) = webhook.ask(post(full(review("u", &pod)))).await;
+    assert_eq!(answered(&again)["patch"], Value::Null);
+    let (_, metrics) = webhook.admin("/metrics").await;
+    for result in ["patched", "complete"] {
+        let counted = format!("esi_webhook_admissions_total{{result=\"{result}\",reason=\"asked\"}} 1");
+        assert!(metrics.contains(&counted), "{metrics}");
+    }
+}
+
+#[tokio::test]
+async fn a_pod_that_cannot_have_what_it_asks_for_is_denied_and_told_why() {
+    let webhook = Webhook::start().await;
+    let pod = asking(&[("inject", "db")]);
+    let (status, body) = webhook.ask(post(full(review("u", &pod)))).await;
+    assert_eq!(status, StatusCode::OK);
+    let response = answered(&body);
+    assert_eq!(
+        (&response["uid"], &response["allowed"]),
+        (&"u".into(), &false.into())
+    );
+    assert_eq!(response["status"]["code"], 403);
+    let message = response["status"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("`db`") && message.contains("`shop`"),
+        "{message}"
+    );
+    let (_, metrics) = webhook.admin("/metrics").await;
+    let counted = "esi_webhook_admissions_total{result=\"denied\",reason=\"ask_injection_missing\"} 1";
+    assert!(metrics.contains(counted), "{metrics}");
 }
