@@ -1,46 +1,24 @@
 //! What the log says of refused calls.
 //!
 //! Anybody may call, with any token: a line for each would let strangers fill the log's disk and hide what matters.
-//! So of each reason a few lines are written at a time, and the next one after that says how many were left out. All
-//! are counted in `esi_calls_total`.
+//! So each reason has a quota of lines ([`LogQuota`]). All are counted in `esi_calls_total`.
 //!
 //! What the caller can mend (its token, its plan, its rights) is information; what only an operator can (a manifest, a
 //! backend, the ledger) is a warning, and a reason of its own for each generator, so that none hides another.
 
-#[cfg(test)]
-mod tests;
-
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
-
 use esi_core::names::GeneratorRef;
 use esi_core::{Classify, Code, Workload, chain};
-use tokio::time::Instant;
-
-/// Lines of one reason in one window: enough to see who is concerned, and 2 lines a second at most.
-const LINES: u32 = 20;
-const WINDOW: Duration = Duration::from_secs(10);
-/// Reasons that are remembered: kinds of errors, and those of the catalog's generators. More only after many
-/// generators came and went; then those whose window is over are forgotten.
-const MAX_REASONS: usize = 1024;
+use esi_runtime::LogQuota;
 
 /// Writes refusals to the log.
 #[derive(Debug, Default)]
-pub struct Refusals(Mutex<BTreeMap<Reason, Window>>);
+pub struct Refusals(LogQuota<Reason>);
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Reason {
     kind: &'static str,
     /// Where an operator is to act.
     generator: Option<GeneratorRef>,
-}
-
-#[derive(Debug)]
-struct Window {
-    since: Instant,
-    lines: u32,
-    left_out: u64,
 }
 
 impl Refusals {
@@ -52,7 +30,7 @@ impl Refusals {
             kind: error.kind(),
             generator: generator.filter(|_| warn).cloned(),
         };
-        let Some(left_out) = self.admit(reason) else {
+        let Some(left_out) = self.0.admit(reason) else {
             return;
         };
         // Said only where there is something to say.
@@ -65,41 +43,6 @@ impl Refusals {
         } else {
             tracing::info!(event = "refused", kind, error, generator, workload, left_out);
         }
-    }
-
-    /// Whether there is a line for this one, and how many went without since the last.
-    fn admit(&self, reason: Reason) -> Option<u64> {
-        let now = Instant::now();
-        let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if windows.len() >= MAX_REASONS && !windows.contains_key(&reason) {
-            windows.retain(|_, window| !window.is_over(now));
-        }
-        let window = windows.entry(reason).or_insert(Window {
-            since: now,
-            lines: 0,
-            left_out: 0,
-        });
-        let admitted = window.admit(now);
-        drop(windows);
-        admitted
-    }
-}
-
-impl Window {
-    fn is_over(&self, now: Instant) -> bool {
-        now.duration_since(self.since) >= WINDOW
-    }
-
-    fn admit(&mut self, now: Instant) -> Option<u64> {
-        if self.is_over(now) {
-            (self.since, self.lines) = (now, 0);
-        }
-        if self.lines >= LINES {
-            self.left_out += 1;
-            return None;
-        }
-        self.lines += 1;
-        Some(std::mem::take(&mut self.left_out))
     }
 }
 
@@ -114,5 +57,28 @@ fn is_for_the_operator(code: Code, of_an_issue: bool) -> bool {
         | Code::NotFound
         | Code::Aborted
         | Code::Unimplemented => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_an_operator_can_mend_is_a_warning() {
+        assert!(
+            is_for_the_operator(Code::FailedPrecondition, true),
+            "a backend that refuses the server"
+        );
+        assert!(
+            is_for_the_operator(Code::Unavailable, false),
+            "a cluster's keys, the ledger"
+        );
+        assert!(
+            !is_for_the_operator(Code::FailedPrecondition, false),
+            "a late acknowledgement"
+        );
+        assert!(!is_for_the_operator(Code::Unauthenticated, true));
+        assert!(!is_for_the_operator(Code::PermissionDenied, true));
     }
 }
