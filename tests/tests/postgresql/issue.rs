@@ -331,6 +331,32 @@ async fn an_expired_user_cannot_log_in_even_if_nobody_revokes_it() {
 }
 
 #[tokio::test]
+async fn a_superuser_inherits_only_where_the_manifest_says_who_does() {
+    let mut world = World::new(Release::System).await;
+    let to_superuser = format!("ALTER DATABASE {} OWNER TO CURRENT_USER", world.fixture.database);
+    world.fixture.ask(&to_superuser).await.unwrap();
+    let error = world.issue().await.err().unwrap();
+    let words = chain(&error);
+    assert!(
+        matches!(
+            error,
+            GeneratorError::Misconfigured {
+                field: "spec.user.reassignTo",
+                ..
+            }
+        ) && words.contains("write `reassignTo: "),
+        "{words}"
+    );
+    assert_eq!(world.roles().await, [""; 0]);
+
+    world.spec["user"]["reassignTo"] = json!(world.fixture.owner);
+    world.issue().await.unwrap();
+    world.spec["user"]["reassignTo"] = json!(null);
+    world.spec["user"]["destructiveCleanup"] = json!(true);
+    world.issue().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_broken_manifest_is_refused_without_asking_the_server() {
     let world = World::new(Release::System).await;
     let cases = [

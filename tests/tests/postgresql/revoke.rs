@@ -321,6 +321,42 @@ async fn access_has_ended_and_is_told_while_the_clean_up_still_waits() {
     assert_eq!(world.roles().await, [""; 0]);
 }
 
+#[tokio::test]
+async fn what_a_superuser_would_inherit_waits_for_a_person_and_access_ends_meanwhile() {
+    let world = World::new(Release::System).await;
+    let (owns, owns_nothing) = (world.issue().await.unwrap(), world.issue().await.unwrap());
+    query(&mut world.connect(&owns).await.unwrap(), "CREATE TABLE mine ()")
+        .await
+        .unwrap();
+    let owner = async |to: &str| {
+        let alter = format!("ALTER DATABASE {} OWNER TO {to}", world.fixture.database);
+        world.fixture.ask(&alter).await.unwrap();
+    };
+    owner("CURRENT_USER").await;
+
+    let ended = Ended::default();
+    let revoked = world.generator().revoke(&owns.intent, None, &ended).await;
+    let error = revoked.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            GeneratorError::Misconfigured {
+                field: "spec.user.reassignTo",
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert!(ended.is_told());
+    assert_eq!(sqlstate(world.connect(&owns).await.err().unwrap()), "28P01");
+    world.revoke(&owns_nothing.intent).await.unwrap();
+    assert_eq!(world.roles().await, [owns.name.as_str()]);
+
+    owner(&world.fixture.owner).await;
+    world.revoke(&owns.intent).await.unwrap();
+    assert_eq!(world.roles().await, [""; 0]);
+}
+
 /// Kills the task that reaches a step, as SIGKILL would the process.
 #[derive(Debug)]
 struct DieAt(&'static str);

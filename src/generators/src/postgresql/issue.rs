@@ -28,6 +28,13 @@ enum BadRole {
         "the role `{}` is a member of the admin user: a workload with it would be the admin", .0.escape_debug()
     )]
     Admin(String),
+    #[error(
+        "the database is owned by the superuser `{}`, with whose rights the views and functions that a user leaves \
+         behind would run: write `reassignTo: <a role without rights>`, or `destructiveCleanup: true`, or give the \
+         database an owner that is no superuser",
+        .0.escape_debug()
+    )]
+    SuperuserHeir(String),
 }
 
 pub(super) async fn issue(pg: &PostgreSql, cx: &IssueContext<'_>) -> Result<Issued, GeneratorError> {
@@ -91,13 +98,13 @@ fn password() -> Result<SecretBytes, GeneratorError> {
 
 fn bad_role(pg: &PostgreSql, role: &str, why: &str) -> GeneratorError {
     let granted = pg.user.roles.iter().any(|granted| granted.text() == role);
-    let problem = if why == "admin" {
-        BadRole::Admin(role.to_owned())
-    } else {
-        BadRole::Missing(role.to_owned())
+    let problem = match why {
+        "admin" => BadRole::Admin(role.to_owned()),
+        "heir" => BadRole::SuperuserHeir(role.to_owned()),
+        _ => BadRole::Missing(role.to_owned()),
     };
     GeneratorError::Misconfigured {
-        field: if granted {
+        field: if granted && why != "heir" {
             "spec.user.roles"
         } else {
             "spec.user.reassignTo"

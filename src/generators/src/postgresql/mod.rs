@@ -37,7 +37,9 @@
 //! of these, whoever gets them when it ends lends its rights to what a hostile user wrote: a view on a table of the
 //! database's owner, made by a user that could not read it, can be read once it is the owner's. So give `roles` that
 //! may create objects only together with a `reassignTo` that has no rights but those objects, or with
-//! `destructiveCleanup`; and let no superuser own such a database.
+//! `destructiveCleanup`. A superuser is never the heir unless `reassignTo` names it: where one owns the database and
+//! neither is written, nothing is minted; where one became the owner since, the user's access still ends, and what it
+//! owns stays until a person has judged it.
 //!
 //! `databases` of the manifest is not needed to find what a user owns: the server's own list of dependencies is used,
 //! which names every database.

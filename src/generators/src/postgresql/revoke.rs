@@ -61,6 +61,45 @@ struct Elsewhere {
     here: String,
 }
 
+/// Who would inherit may not. The user's access has ended; what it owns is a person's to judge.
+#[derive(Debug, Error)]
+#[error(
+    "in database `{}` the user owns objects that the superuser `{}` would inherit, with whose rights they would run: \
+     look at them, then write `reassignTo: <a role without rights>`, or `destructiveCleanup: true`, or give the \
+     database an owner that is no superuser",
+    database.escape_debug(),
+    heir.escape_debug()
+)]
+struct SuperuserHeir {
+    database: String,
+    heir: String,
+}
+
+/// Why an attempt to revoke ended.
+#[derive(Debug)]
+enum Halt {
+    Failed(Failure),
+    Heir(SuperuserHeir),
+}
+
+impl From<Failure> for Halt {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<Halt> for GeneratorError {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Failed(failure) => failure.into(),
+            Halt::Heir(problem) => Self::Misconfigured {
+                field: "spec.user.reassignTo",
+                problem: Box::new(problem),
+            },
+        }
+    }
+}
+
 /// `made_at` is the server of the handle, for a user that is known to have been made.
 pub(super) async fn revoke(
     pg: &PostgreSql,
@@ -76,13 +115,13 @@ pub(super) async fn revoke(
                 found |= was_there;
                 break;
             }
-            Err(failure)
+            Err(Halt::Failed(failure))
                 if pass_number < PASSES
                     && (failure.is(UNDEFINED_OBJECT) || failure.is(DEPENDENT_OBJECTS)) =>
             {
                 found = true;
             }
-            Err(failure) => return Err(failure.into()),
+            Err(halt) => return Err(halt.into()),
         }
     }
     let here = pg.place.server();
@@ -108,7 +147,7 @@ async fn pass(
     intent: &Intent,
     progress: &dyn Progress,
     budget: &Budget,
-) -> Result<bool, Failure> {
+) -> Result<bool, Halt> {
     let (mut session, rows) = pg.pool.start(&sql::find(intent), budget, FIND).await?;
     let roles: Vec<Role> = rows.iter().filter_map(Role::read).collect();
     if roles.is_empty() {
@@ -181,7 +220,7 @@ struct Owns {
 
 /// Takes from the roles what they own and were granted, in every database that the server's list of dependencies
 /// (the one by which it refuses DROP ROLE) names.
-async fn clean(pg: &PostgreSql, roles: &[Role], places: &[Row], budget: &Budget) -> Result<(), Failure> {
+async fn clean(pg: &PostgreSql, roles: &[Role], places: &[Row], budget: &Budget) -> Result<(), Halt> {
     let mut databases: BTreeMap<&str, Owns> = BTreeMap::new();
     for row in places {
         let owns = row.text(1) == "true";
@@ -210,17 +249,25 @@ async fn clean_one(
     database: Identifier,
     cleaning: Cleaning,
     budget: &Budget,
-) -> Result<(), Failure> {
+) -> Result<(), Halt> {
+    let name = database.text().to_owned();
     let pool = pg.pools.get(&pg.place.with_database(database));
     let (mut session, rows) = pool.start(sql::DATABASE_OWNER, budget, CLEAN).await?;
-    let owner = rows.first().and_then(|row| Identifier::new(row.text(0)).ok());
-    let heir = pg
-        .user
-        .reassign_to
-        .as_ref()
+    let column = |index| rows.first().map(|row| row.text(index)).unwrap_or_default();
+    let owner = Identifier::new(column(0)).ok();
+    let named = pg.user.reassign_to.as_ref();
+    let heir = named
         .or(owner.as_ref())
         // A user that owns the database itself is not its own heir: DROP OWNED would then drop everything.
         .filter(|heir| roles.iter().all(|role| role.name != **heir));
+    let is_superuser = column(if heir.is_some() { 1 } else { 2 }) == "true";
+    if cleaning == Cleaning::ReassignThenDrop && named.is_none() && is_superuser {
+        session.give_back();
+        return Err(Halt::Heir(SuperuserHeir {
+            heir: heir.unwrap_or(&pg.place.username).text().to_owned(),
+            database: name,
+        }));
+    }
     for role in roles {
         let statement = sql::transaction(budget.left(), &sql::clean(&role.name, cleaning, heir));
         session.run(&statement, budget, CLEAN).await?;

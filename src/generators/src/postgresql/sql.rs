@@ -42,7 +42,8 @@ fn from_now(span: Duration, most: u128) -> String {
 }
 
 /// Opens the mint. The first row: when the mint must have landed, when the user expires, by the server's clock. Each
-/// further row: a role of the manifest that cannot be used, and why (`missing`, `admin`).
+/// further row: a role that cannot be used, and why (`missing`, `admin`; `heir`: the database's owner is a superuser,
+/// and the manifest names nobody else to inherit).
 pub(super) fn open_mint(limit: Duration, ttl: Duration, user: &User) -> String {
     let wanted: Vec<String> = user
         .roles
@@ -51,6 +52,13 @@ pub(super) fn open_mint(limit: Duration, ttl: Duration, user: &User) -> String {
         .map(Identifier::literal)
         .collect();
     let granted: Vec<String> = user.roles.iter().map(Identifier::literal).collect();
+    let heir = if user.destructive || user.reassign_to.is_some() {
+        ""
+    } else {
+        " UNION ALL \
+         SELECT o.rolname::text, 'heir' FROM pg_database d JOIN pg_roles o ON o.oid = d.datdba \
+           WHERE d.datname = current_database() AND o.rolsuper"
+    };
     format!(
         "{begin}; SELECT ({deadline})::text, ({expiry})::text; \
          SELECT wanted, 'missing' FROM unnest(ARRAY[{wanted}]::text[]) AS wanted \
@@ -58,7 +66,7 @@ pub(super) fn open_mint(limit: Duration, ttl: Duration, user: &User) -> String {
          UNION ALL \
          SELECT r.rolname::text, 'admin' FROM unnest(ARRAY[{granted}]::text[]) AS granted \
            JOIN pg_roles r ON r.rolname = granted JOIN pg_roles me ON me.rolname = current_user \
-           WHERE NOT me.rolsuper AND pg_has_role(r.oid, me.oid, 'MEMBER')",
+           WHERE NOT me.rolsuper AND pg_has_role(r.oid, me.oid, 'MEMBER'){heir}",
         begin = begin(limit),
         deadline = from_now(limit, MAX_LIMIT_MILLIS),
         expiry = from_now(ttl, MAX_TTL_MILLIS),
@@ -154,9 +162,11 @@ pub(super) fn belongings(oids: &str) -> String {
     )
 }
 
-/// Who owns the database that one is connected to.
-pub(super) const DATABASE_OWNER: &str =
-    "SELECT pg_get_userbyid(datdba)::text FROM pg_database WHERE datname = current_database()";
+/// Who inherits in the database that one is connected to where the manifest names nobody: its owner, and whether that
+/// one is a superuser; in place of an owner that is a user to be revoked, the admin, and whether that one is.
+pub(super) const DATABASE_OWNER: &str = "SELECT o.rolname::text, o.rolsuper::text, me.rolsuper::text \
+    FROM pg_database d JOIN pg_roles o ON o.oid = d.datdba JOIN pg_roles me ON me.rolname = current_user \
+    WHERE d.datname = current_database()";
 
 /// What becomes of what a role owns in the connected database. What it was granted is taken in each case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
