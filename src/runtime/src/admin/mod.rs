@@ -36,6 +36,8 @@ const LIMITS: ServeLimits = ServeLimits {
     max_streams: 16,
     ping_interval: Duration::from_secs(20),
     ping_timeout: Duration::from_secs(20),
+    max_idle: Duration::from_secs(300),
+    max_age: Duration::from_secs(3600),
     drain: Duration::ZERO,
 };
 

@@ -2,12 +2,13 @@
 //!
 //! The protocol is chosen by ALPN and never by sniffing the first bytes: a sniffer has no deadline, so a
 //! silent client would keep its place for ever. For the same reason a connection must bring its first
-//! request within `header_timeout`; afterwards HTTP/1 has a deadline per request head and HTTP/2 its pings.
+//! request within `header_timeout`; afterwards HTTP/1 has a deadline per request head and HTTP/2 its pings. One that is
+//! idle or old is asked to end as at a drain (HTTP/2: GOAWAY): requests that run, or are on their way, are answered.
 
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -91,19 +92,22 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     limit(&mut builder, &server.limits);
-    let active = Arc::new(AtomicBool::new(false));
+    let requests = Arc::new(AtomicU64::new(0));
     let service = service_fn({
-        let (router, active) = (server.router.clone(), Arc::clone(&active));
+        let (router, requests) = (server.router.clone(), Arc::clone(&requests));
         let timeout = server.limits.request_timeout;
         move |mut request: Request<Incoming>| {
-            active.store(true, Ordering::Relaxed);
+            requests.fetch_add(1, Ordering::Relaxed);
             request.extensions_mut().insert(peer);
             answer(router.clone(), request, timeout)
         }
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut first_request = pin!(tokio::time::sleep(server.limits.header_timeout));
-    let (mut awaiting, mut draining) = (true, false);
+    let mut old = pin!(tokio::time::sleep(server.limits.max_age));
+    let mut look = tokio::time::interval(server.limits.max_idle);
+    look.reset();
+    let (mut awaiting, mut draining, mut seen) = (true, false, 0);
     loop {
         tokio::select! {
             ended = connection.as_mut() => {
@@ -115,7 +119,7 @@ where
             }
             () = first_request.as_mut(), if awaiting => {
                 awaiting = false;
-                if !active.load(Ordering::Relaxed) {
+                if requests.load(Ordering::Relaxed) == 0 {
                     server.metrics.cut("slow_request").inc();
                     return;
                 }
@@ -123,6 +127,18 @@ where
             () = server.shutdown.requested(), if !draining => {
                 draining = true;
                 connection.as_mut().graceful_shutdown();
+            }
+            () = old.as_mut(), if !draining => {
+                draining = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            _ = look.tick(), if !draining => {
+                let begun = requests.load(Ordering::Relaxed);
+                if begun == seen {
+                    draining = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                seen = begun;
             }
         }
     }

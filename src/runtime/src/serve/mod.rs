@@ -92,6 +92,12 @@ pub struct ServeLimits {
     pub ping_interval: Duration,
     /// ... and is closed when it does not answer within this.
     pub ping_timeout: Duration,
+    /// A connection on which no request begins for this long (up to twice as long) is closed politely: its place is
+    /// another's. Above the pause between two reports of a client that stays connected (30 s).
+    pub max_idle: Duration,
+    /// A connection of this age is closed politely: its client connects anew, to a replica that is there now, with
+    /// the certificate that is in force now.
+    pub max_age: Duration,
     /// From the request to stop until connections still busy are cut. Keep it below the deadline of
     /// [`crate::Tasks::wait`], and both below the grace that the platform gives (Kubernetes: 30 s).
     pub drain: Duration,
@@ -108,6 +114,8 @@ impl Default for ServeLimits {
             max_streams: 256,
             ping_interval: Duration::from_secs(20),
             ping_timeout: Duration::from_secs(20),
+            max_idle: Duration::from_secs(300),
+            max_age: Duration::from_secs(3600),
             drain: Duration::from_secs(20),
         }
     }

@@ -294,6 +294,55 @@ async fn a_drain_lets_a_running_request_finish_and_takes_no_new_connection() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_idle_or_old_is_closed_politely() {
+    let idle = ServeLimits {
+        max_idle: SHORT,
+        ..ServeLimits::default()
+    };
+    let old = ServeLimits {
+        max_age: SHORT,
+        ..ServeLimits::default()
+    };
+    for limits in [idle, old] {
+        let mut held = held();
+        let server = start(held.router, limits);
+        let (mut first, mut second) = (server.http2().await, server.http1().await);
+        soon(second.send_request(get("/who"))).await.unwrap();
+        let asked = tokio::spawn({
+            let request = first.send_request(get("/held"));
+            async move { text(request.await.unwrap()).await }
+        });
+        soon(held.begun.recv()).await.unwrap();
+        // The one that waits for an answer stays until it has it.
+        soon(async {
+            while server.metrics.open.get() != 1 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        assert!(!asked.is_finished());
+        held.release.add_permits(1);
+        assert_eq!(soon(asked).await.unwrap().1, "finished");
+        soon(server.idle()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_in_use_stays_however_short_the_idle_time() {
+    let limits = ServeLimits {
+        max_idle: Duration::from_millis(50),
+        ..ServeLimits::default()
+    };
+    let server = start(who(), limits);
+    let mut client = server.http2().await;
+    let start = tokio::time::Instant::now();
+    while start.elapsed() < SHORT {
+        soon(client.send_request(get("/who"))).await.unwrap();
+    }
+    assert_eq!(server.metrics.accepted.get(), 1);
+}
+
+#[tokio::test]
 async fn idle_connections_do_not_hold_up_a_drain() {
     // The drain would take an hour if it waited for one of these.
     let limits = ServeLimits {
