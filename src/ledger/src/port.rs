@@ -288,8 +288,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`StoreError::NotLive`] if this generation is not active.
     async fn acknowledge(&self, key: &BindingKey, generation: Generation) -> Result<(), StoreError>;
 
-    /// The workload is known to live until `until` (by the clock that the store was given), and uses these: each one's lease if it is active and of that
-    /// generation, in the same order. Counts as acknowledgement.
+    /// The workload is known to live until `until` (by the clock that the store was given), and uses these. Counts as
+    /// acknowledgement. Answers with each one's lease if it is active and of that generation, in the same order.
     async fn in_use(&self, uses: Vec<InUse>, until: Timestamp) -> Result<Vec<Option<Lease>>, StoreError>;
 
     /// Ends the live leases (intents included) that the selector names; answers how many. Idempotent.
