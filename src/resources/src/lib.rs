@@ -13,5 +13,6 @@ pub mod federation;
 pub mod generator;
 pub mod injection;
 pub mod jwk;
+pub mod manifest;
 pub mod pem;
 mod shown;

@@ -6,7 +6,7 @@ use esi_core::names::{NameError, Namespace, ObjectName};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::yaml::Fault;
+use crate::manifest::yaml::Fault;
 
 /// The lenient first reading of an object: who it is.
 #[derive(Deserialize)]

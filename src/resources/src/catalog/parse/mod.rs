@@ -13,10 +13,8 @@ mod class;
 mod header;
 mod object;
 mod secret;
-mod split;
 #[cfg(test)]
 mod tests;
-mod yaml;
 
 use std::fmt;
 use std::path::Path;
@@ -28,11 +26,11 @@ use serde::de::IgnoredAny;
 use self::class::{Class, classify};
 use self::header::Header;
 pub(super) use self::object::Object;
-use self::split::Piece;
-use self::yaml::Fault;
 use super::problem::Problem;
 use super::snapshot::SecretName;
 use crate::generator::kind;
+use crate::manifest::split::{self, Piece};
+use crate::manifest::yaml::{self, Fault};
 
 /// What one file says.
 #[derive(Debug)]
@@ -183,13 +181,6 @@ impl ParsedFile {
     fn tear(&mut self, line: Option<u64>, object: Option<String>, message: &str) {
         self.problem(line, object, message);
         self.torn = true;
-    }
-}
-
-impl Piece<'_> {
-    /// The line of the file: where the fault says, else where the content begins.
-    fn at(&self, fault: &Fault) -> u64 {
-        fault.line.map_or(self.line, |line| self.before + line)
     }
 }
 

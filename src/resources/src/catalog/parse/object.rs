@@ -6,12 +6,12 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::class::Class;
-use super::yaml::{self, Fault};
 use super::{Identity, secret};
 use crate::authorization::{self, Authorization};
 use crate::catalog::snapshot::SecretData;
 use crate::federation::{self, KubernetesFederation};
 use crate::generator::GeneratorSpec;
+use crate::manifest::yaml::{self, Fault};
 use crate::pem;
 
 /// A valid object. Which one it is, the document says.

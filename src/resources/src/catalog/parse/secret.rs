@@ -9,8 +9,8 @@ use esi_core::SecretBytes;
 use serde::de::{Error, IgnoredAny, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::yaml::{self, Fault};
 use crate::catalog::snapshot::SecretData;
+use crate::manifest::yaml::{self, Fault};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]

@@ -13,16 +13,23 @@ use serde_saphyr::Spanned;
 use super::yaml::{self, Fault};
 
 /// The text of one object, and where it is.
-pub(super) struct Piece<'a> {
-    pub(super) text: Cow<'a, str>,
+pub(crate) struct Piece<'a> {
+    pub(crate) text: Cow<'a, str>,
     /// Lines of the file before `text`.
-    pub(super) before: u64,
+    pub(crate) before: u64,
     /// The line of the file where its content begins, from 1.
-    pub(super) line: u64,
+    pub(crate) line: u64,
+}
+
+impl Piece<'_> {
+    /// The line of the file: where the fault says, else where the content begins.
+    pub(crate) fn at(&self, fault: &Fault) -> u64 {
+        fault.line.map_or(self.line, |line| self.before + line)
+    }
 }
 
 /// The documents of a file that have any content.
-pub(super) fn documents(text: &str) -> Vec<Piece<'_>> {
+pub(crate) fn documents(text: &str) -> Vec<Piece<'_>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut pieces = Vec::new();
     let mut rest = text;
@@ -75,7 +82,7 @@ fn has_content(line: &str) -> bool {
 }
 
 /// The items of a `List`, each as a piece of its own.
-pub(super) fn items<'a>(list: &'a Piece<'a>) -> Result<Vec<Piece<'a>>, Fault> {
+pub(crate) fn items<'a>(list: &'a Piece<'a>) -> Result<Vec<Piece<'a>>, Fault> {
     if list.text.trim_start().starts_with('{') {
         json_items(list)
     } else {

@@ -4,17 +4,17 @@ use serde::de::DeserializeOwned;
 use serde_saphyr::{Error, MessageFormatter as _, UserMessageFormatter};
 
 /// Why a text was not read.
-pub(super) struct Fault {
+pub(crate) struct Fault {
     /// Within the text, from 1.
-    pub(super) line: Option<u64>,
+    pub(crate) line: Option<u64>,
     /// May quote the text.
-    pub(super) message: String,
+    pub(crate) message: String,
     /// Never quotes the text.
-    pub(super) public: String,
+    pub(crate) public: String,
 }
 
 impl Fault {
-    pub(super) fn new(line: Option<u64>, message: &str) -> Self {
+    pub(crate) fn new(line: Option<u64>, message: &str) -> Self {
         Self {
             line,
             message: message.to_owned(),
@@ -23,7 +23,7 @@ impl Fault {
     }
 
     /// Of JSON that is checked for its syntax alone: messages on syntax quote nothing, those on data may.
-    pub(super) fn json(error: &serde_json::Error) -> Self {
+    pub(crate) fn json(error: &serde_json::Error) -> Self {
         let text = error.to_string();
         let place = format!(" at line {} column {}", error.line(), error.column());
         let message = if error.is_data() {
@@ -40,7 +40,7 @@ impl Fault {
 ///
 /// A manifest has neither many aliases nor deep nesting: the bounds leave room for people who share a block
 /// between objects, and none for a text that unfolds to more than itself.
-pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
+pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
     let options = serde_saphyr::options! {
         with_snippet: false,
         // A text that starts with `!` and has no quotes would lose its beginning.
