@@ -167,9 +167,12 @@ fn is_edge(byte: u8) -> bool {
 }
 
 fn is_label(text: &str) -> bool {
+    text.len() <= 63 && is_part(text)
+}
+
+fn is_part(text: &str) -> bool {
     let bytes = text.as_bytes();
-    bytes.len() <= 63
-        && bytes.first().copied().is_some_and(is_edge)
+    bytes.first().copied().is_some_and(is_edge)
         && bytes.last().copied().is_some_and(is_edge)
         && bytes.iter().all(|&byte| is_edge(byte) || byte == b'-')
 }
@@ -178,8 +181,9 @@ fn is_binding(text: &str) -> bool {
     text.len() <= 59 && is_label(text)
 }
 
+/// Kubernetes bounds the whole and not the parts between dots: a service account of 100 letters is one.
 fn is_subdomain(text: &str) -> bool {
-    text.len() <= 253 && text.split('.').all(is_label)
+    text.len() <= 253 && text.split('.').all(is_part)
 }
 
 fn is_kind(text: &str) -> bool {
@@ -213,6 +217,9 @@ mod tests {
         }
         assert!("a.b-c.d".parse::<ObjectName>().is_ok());
         assert!("a..b".parse::<ObjectName>().is_err());
+        assert!("a".repeat(253).parse::<ObjectName>().is_ok());
+        assert!("a".repeat(254).parse::<ObjectName>().is_err());
+        assert!("a".repeat(64).parse::<Namespace>().is_err());
         assert!("PostgreSQL".parse::<Kind>().is_ok());
         assert!("postgres".parse::<Kind>().is_err());
     }
