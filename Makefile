@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench needs cli clean
+.PHONY: help demo test lint bench needs cli crds clean
 
 # Outside the checkout, so that a fresh clone builds only what changed.
 export XDG_CACHE_HOME ?= $(HOME)/.cache
@@ -45,6 +45,9 @@ cli: ## Build the static esi-cli, as it runs in pods
 	 CFLAGS_x86_64_unknown_linux_gnu="-fno-asynchronous-unwind-tables -fno-unwind-tables" \
 	 cargo build --quiet --profile cli --target $(CLI_TARGET) -p esi-cli
 	@tests/cli-size "$(ESI_CLI_STATIC)"
+
+crds: ## Write the custom resource definitions that the types state
+	@cargo run --quiet -p esi-resources --example crds -- deploy/crds
 
 needs: ## Install what tests and demo need
 	@tests/needs test

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use esi_core::names::{GeneratorRef, Kind, Namespace, ObjectName};
 use esi_core::span;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::generator::{self, kind};
@@ -33,12 +34,14 @@ pub struct Authorization {
 }
 
 /// Names a federation.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FederationRef {
     /// Its kind, such as `KubernetesFederation`.
+    #[schemars(with = "String")]
     pub kind: Kind,
     /// Its name.
+    #[schemars(with = "String")]
     pub name: ObjectName,
 }
 
@@ -59,20 +62,31 @@ pub enum Subject {
     },
 }
 
-/// The `spec` as it is written. Each field checks itself, so that an error has its line.
-#[derive(Debug, Deserialize)]
+/// Who may use what.
+// As it is written. Each field checks itself, so that an error has its line.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Spec {
+    /// Whose tokens the subject is taken from.
     federation_ref: FederationRef,
+    /// Who is granted it: exactly one of `oidc` and `spiffe`, equal to the verified token's, character for
+    /// character.
+    #[schemars(with = "RawSubject")]
     subject: WrittenSubject,
     // The original's schema requires the three lists, its documentation calls them optional. `null` is no list.
+    /// The generators that may be used.
     #[serde(default)]
+    #[schemars(with = "Option<Vec<RawGenerator>>")]
     allowed_generators: Option<Vec<WrittenGenerator>>,
+    /// The cluster secret stores that may be used, by name.
     #[serde(default)]
     allowed_cluster_secret_stores: Option<Vec<String>>,
+    /// Read and without effect.
     #[serde(default)]
     allowed_generator_states: Option<Vec<WrittenState>>,
+    /// Longest time to live of a lease granted by this, such as `8h`; the server's own where absent.
     #[serde(default, rename = "maxTTL")]
+    #[schemars(with = "Option<String>")]
     max_ttl: Option<WrittenTtl>,
 }
 
@@ -96,30 +110,36 @@ impl Spec {
 #[serde(try_from = "RawSubject")]
 struct WrittenSubject(Subject);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawSubject {
+    /// The subject of a token.
     #[serde(default)]
     oidc: Option<RawOidc>,
+    /// The holder of an X.509 or JWT SVID.
     #[serde(default)]
     spiffe: Option<RawSpiffe>,
-    /// The flat form of the original's older samples.
+    /// The flat form of the original's older samples: write `oidc`.
     #[serde(default)]
     issuer: Option<String>,
+    /// The flat form of the original's older samples: write `oidc`.
     #[serde(default)]
     subject: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawOidc {
+    /// The token's `iss`.
     issuer: String,
+    /// The token's `sub`, such as `system:serviceaccount:demo:app`.
     subject: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawSpiffe {
+    /// Such as `spiffe://example.org/shop`.
     #[serde(rename = "spiffeID")]
     spiffe_id: String,
 }
@@ -155,13 +175,20 @@ impl TryFrom<RawSubject> for WrittenSubject {
 #[serde(try_from = "RawGenerator")]
 struct WrittenGenerator(Option<GeneratorRef>);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RawGenerator {
+    /// Its name.
+    #[schemars(with = "String")]
     name: ObjectName,
+    /// Its kind, such as `PostgreSQL`.
+    #[schemars(with = "String")]
     kind: Kind,
+    /// Its namespace.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     namespace: Option<Namespace>,
+    /// `generators.external-secrets.io/v1alpha1`, also where absent.
     #[serde(default)]
     api_version: Option<String>,
 }
@@ -196,9 +223,11 @@ impl TryFrom<RawGenerator> for WrittenGenerator {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WrittenState {
+    /// A namespace.
+    #[schemars(with = "String")]
     namespace: Namespace,
 }
 

@@ -4,9 +4,11 @@
 //! Only `url` is the original's; the other fields are additions. Reading is strict: an unknown field is refused.
 
 use esi_core::names::{Namespace, ObjectName};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::crd::words;
 use crate::{jwk, pem};
 
 /// The API group and version of `KubernetesFederation`.
@@ -32,12 +34,14 @@ pub struct KubernetesFederation {
 }
 
 /// A service account that acts for the pods of its own node.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NodeAgent {
     /// Its namespace.
+    #[schemars(with = "String")]
     pub namespace: Namespace,
     /// Its name.
+    #[schemars(with = "String")]
     pub name: ObjectName,
 }
 
@@ -62,19 +66,32 @@ impl Spec {
     }
 }
 
-#[derive(Debug, Deserialize)]
+/// Where the cluster's keys are, and which of its tokens are believed.
+// Before the fields are checked against each other.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Raw {
+pub(crate) struct Raw {
+    /// Where discovery starts (`https`); required unless `jwks` is there.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     url: Option<Url>,
+    /// CA certificates for `url`, in PEM or base64 of PEM; the system's where absent.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     ca_bundle: Option<Bundle>,
+    /// What a token's `iss` must be; the discovery document's where absent.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     issuer: Option<NotEmpty>,
+    /// What a token's `aud` must contain one of; the server's own name where absent.
     #[serde(default)]
+    #[schemars(with = "Option<Vec<String>>")]
     audiences: Option<Vec<NotEmpty>>,
+    /// The keys themselves (RFC 7517), in discovery's place; `issuer` is required beside it.
     #[serde(default)]
+    #[schemars(schema_with = "words::any_object")]
     jwks: Option<Jwks>,
+    /// The service accounts of the cluster's node daemons.
     #[serde(default)]
     node_agents: Option<Vec<NodeAgent>>,
 }

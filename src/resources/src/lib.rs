@@ -1,4 +1,4 @@
-//! The custom resources that a server reads, as typed values, and the catalog that holds them.
+//! The custom resources, as typed values; their definitions; and the catalog that holds those that a server reads.
 //!
 //! ```text
 //!  directory of manifests ──parse──▶ typed documents ──merge──▶ Snapshot ──▶ server (Catalog::current)
@@ -9,6 +9,7 @@
 
 pub mod authorization;
 pub mod catalog;
+pub mod crd;
 pub mod federation;
 pub mod generator;
 pub mod injection;

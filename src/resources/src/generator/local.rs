@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// `Password`: random text.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct PasswordSpec {
     /// Characters in all (24).
@@ -39,7 +40,7 @@ fn default_length() -> u32 {
 }
 
 /// How a password is encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema, Default)]
 #[serde(rename_all = "lowercase")]
 pub enum PasswordEncoding {
     /// As it is.
@@ -56,12 +57,12 @@ pub enum PasswordEncoding {
 }
 
 /// `UUID`: a random UUID (RFC 9562 version 4), under the key `uuid`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields)]
 pub struct UuidSpec {}
 
 /// `Fake`: the values that the manifest gives. Not a secret: whoever reads the manifest has them.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct FakeSpec {
     /// Read and without effect.

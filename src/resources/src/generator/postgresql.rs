@@ -1,12 +1,14 @@
 //! `PostgreSQL`: one database user per lease.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::reference::SecretKeySelector;
+use crate::crd::words;
 
 /// How to make users at one PostgreSQL server.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct PostgreSqlSpec {
     /// The database to connect to (`postgres`).
@@ -16,6 +18,7 @@ pub struct PostgreSqlSpec {
     pub host: String,
     /// Its port, as text or number (5432).
     #[serde(default = "default_port", deserialize_with = "port")]
+    #[schemars(schema_with = "words::int_or_string")]
     pub port: u16,
     /// The admin user.
     pub auth: PgAuth,
@@ -34,11 +37,12 @@ pub struct PostgreSqlSpec {
     pub databases: Vec<String>,
     /// Read and without effect: a lease ends with its workload.
     #[serde(default)]
+    #[schemars(schema_with = "words::any_object")]
     pub cleanup_policy: Option<Value>,
 }
 
 /// The admin user that makes the others.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PgAuth {
     /// Its name.
@@ -48,7 +52,7 @@ pub struct PgAuth {
 }
 
 /// The minted user.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct PgUser {
     /// A readable part of the user's name; the rest is derived from the lease.
@@ -72,7 +76,7 @@ pub struct PgUser {
 }
 
 /// One role attribute.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PgAttribute {
     /// `SUPERUSER`, `CREATEDB`, `CREATEROLE`, `REPLICATION`, `NOINHERIT`, `BYPASSRLS` or `CONNECTION_LIMIT`.
@@ -83,7 +87,7 @@ pub struct PgAttribute {
 }
 
 /// How the connection is protected, with libpq's names and meanings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema, Default)]
 #[serde(rename_all = "kebab-case")]
 pub enum SslMode {
     /// No TLS.

@@ -1,13 +1,19 @@
 //! References from a generator to the Secret that holds its admin credential.
 
 use esi_core::names::ObjectName;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::crd::words;
+
 /// One key of one Secret in the generator's own namespace.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+// The original's schema requires neither.
+#[schemars(transform = words::nothing_required)]
 #[serde(deny_unknown_fields)]
 pub struct SecretKeySelector {
     /// The Secret's name.
+    #[schemars(with = "String")]
     pub name: ObjectName,
     /// Its key.
     pub key: String,

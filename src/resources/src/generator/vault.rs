@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use esi_core::names::ObjectName;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::reference::SecretKeySelector;
+use crate::crd::words;
 
 /// What to call, where, and what of the answer is the credential.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct VaultDynamicSecretSpec {
     /// Read and without effect.
@@ -20,6 +22,7 @@ pub struct VaultDynamicSecretSpec {
     pub method: Option<String>,
     /// The JSON body of a write.
     #[serde(default)]
+    #[schemars(schema_with = "words::any")]
     pub parameters: Option<Value>,
     /// The query of a read.
     #[serde(default)]
@@ -29,6 +32,7 @@ pub struct VaultDynamicSecretSpec {
     pub result_type: VaultResultType,
     /// Read and without effect.
     #[serde(default)]
+    #[schemars(schema_with = "words::any_object")]
     pub retry_settings: Option<Value>,
     /// Where Vault is and how to log in.
     pub provider: VaultProvider,
@@ -40,7 +44,7 @@ pub struct VaultDynamicSecretSpec {
 }
 
 /// Which part of Vault's answer is the credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema, Default)]
 pub enum VaultResultType {
     /// `data`.
     #[default]
@@ -52,8 +56,10 @@ pub enum VaultResultType {
 }
 
 /// Where Vault is and how to log in: External Secrets Operator's `VaultProvider`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+// The original has more ways.
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct VaultProvider {
     /// The URL.
     pub server: String,
@@ -112,13 +118,14 @@ impl VaultProvider {
 pub const CA_KEY: &str = "ca.crt";
 
 /// CA certificates kept in an object.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CaProvider {
     /// `Secret` or `ConfigMap`.
     #[serde(rename = "type")]
     pub kind: String,
     /// The object's name.
+    #[schemars(with = "String")]
     pub name: ObjectName,
     /// Its key (`ca.crt`).
     #[serde(default)]
@@ -129,8 +136,10 @@ pub struct CaProvider {
 }
 
 /// How to log in: exactly one of the methods.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+// The original has more ways.
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct VaultAuth {
     /// The namespace to log in to, where it is not the provider's.
     #[serde(default)]
@@ -201,7 +210,7 @@ impl VaultAuth {
 }
 
 /// Log in with an AppRole.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct VaultAppRole {
     /// The method's mount (`approle`).
@@ -218,7 +227,7 @@ pub struct VaultAppRole {
 }
 
 /// Log in with a service account token at the kubernetes method.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct VaultKubernetes {
     /// The method's mount (`kubernetes`).
@@ -235,7 +244,7 @@ pub struct VaultKubernetes {
 }
 
 /// Log in with a JWT at the jwt method.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct VaultJwt {
     /// The method's mount (`jwt`).
@@ -253,7 +262,7 @@ pub struct VaultJwt {
 }
 
 /// A token to ask the cluster for.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct VaultJwtServiceAccountToken {
     /// Whose.
@@ -267,10 +276,11 @@ pub struct VaultJwtServiceAccountToken {
 }
 
 /// A service account.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceAccountSelector {
     /// Its name.
+    #[schemars(with = "String")]
     pub name: ObjectName,
     /// It must be the generator's own namespace where given.
     #[serde(default)]

@@ -11,7 +11,8 @@
 
 mod model;
 mod read;
-mod spec;
+pub(crate) mod schema;
+pub(crate) mod spec;
 mod status;
 #[cfg(test)]
 mod tests;

@@ -99,7 +99,7 @@ impl fmt::Display for ContainerName {
 pub struct MountPath(String);
 
 /// Most bytes of a mount path.
-const MAX_MOUNT_PATH_BYTES: usize = 255;
+pub(super) const MAX_MOUNT_PATH_BYTES: usize = 255;
 
 impl MountPath {
     /// Where the files of a binding are when nobody says otherwise.

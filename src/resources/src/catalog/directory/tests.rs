@@ -219,6 +219,7 @@ fn more_than_the_limits_is_refused() {
 #[case("dev", "greeting password id +demo-app")]
 #[case("postgresql", "shop +shop-db")]
 #[case("vault", "shop shop-certificate +shop-vault")]
+#[case("injection", "")]
 fn an_example_loads_and_its_references_are_there(#[case] name: &str, #[case] objects: &str) {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/examples");
     let (catalog, _watcher) = DirectoryCatalog::open(&examples.join(name)).unwrap();
