@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench needs cli crds clean
+.PHONY: help demo test lint fuzz bench needs cli crds clean
 
 # Outside the checkout, so that a fresh clone builds only what changed.
 export XDG_CACHE_HOME ?= $(HOME)/.cache
@@ -33,6 +33,9 @@ lint: ## Formatting, lints, supply chain
 	@cargo fmt --all --check
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings
 	@tests/supply-chain
+
+fuzz: ## Fuzz what strangers write, a minute each
+	@tests/fuzz
 
 bench: needs cli ## Print the figures of the budgets
 	@cargo build --quiet --release --bins -p esi-federation
