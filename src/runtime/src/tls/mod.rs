@@ -3,13 +3,14 @@
 //! ```text
 //!  TlsSource ──open──▶ ServerTls (readers: one configuration per handshake)
 //!                          ▲ watch: the whole configuration, swapped at once
-//!                      TlsReloader (one task: watches files, or renews the leaf of its own CA)
+//!                      TlsReloader (one task: watches files, or renews the leaf of an authority)
 //! ```
 //!
 //! Invariants: certificate and key change together and were checked to belong together; what is broken is
 //! never served, the last good stays; a connection keeps the configuration it began with. TLS 1.2 and 1.3,
 //! ALPN `h2` and `http/1.1`, no client certificate is asked for.
 
+mod authority;
 mod own_ca;
 mod pair;
 mod reload;
@@ -25,12 +26,12 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::Metrics;
-use own_ca::OwnCa;
+pub use authority::{Authority, AuthorityError};
 use pair::{Files, Served};
 pub use reload::TlsReloader;
 
 /// Where the certificate comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum TlsSource {
     /// Files that somebody else renews (a mounted Secret, an agent).
     Files {
@@ -44,6 +45,13 @@ pub enum TlsSource {
     OwnCa {
         /// Created (0700) if absent. Several processes may share it.
         directory: PathBuf,
+        /// DNS names and IP addresses of this server, at least one.
+        names: Vec<String>,
+    },
+    /// A certificate authority that somebody else keeps and replaces (in a Secret, say).
+    Authority {
+        /// The one to mint with, now and whenever it changes.
+        authority: watch::Receiver<Arc<Authority>>,
         /// DNS names and IP addresses of this server, at least one.
         names: Vec<String>,
     },
@@ -99,6 +107,9 @@ pub enum TlsError {
     /// No name, or one that is neither a DNS name nor an IP address.
     #[error("a server with its own CA needs its names: DNS names without wildcards, or IP addresses")]
     Names,
+    /// A certificate authority cannot be used.
+    #[error("the certificate authority cannot be used")]
+    Authority(#[source] AuthorityError),
     /// A certificate could not be made.
     #[error("a certificate could not be created")]
     Mint(#[source] rcgen::Error),
@@ -126,7 +137,7 @@ impl Classify for TlsError {
     fn code(&self) -> Code {
         match self {
             Self::Names => Code::InvalidArgument,
-            Self::Mint(_) => Code::Internal,
+            Self::Mint(_) | Self::Authority(_) => Code::Internal,
             Self::Unreadable { .. }
             | Self::NotPem { .. }
             | Self::Unusable(_)
@@ -151,6 +162,7 @@ impl Classify for TlsError {
             Self::ExpiredCa => "ca_expired",
             Self::Storage(_) => "ca_storage",
             Self::Names => "tls_names",
+            Self::Authority(_) => "ca_unusable",
             Self::Mint(_) => "tls_mint",
         }
     }
@@ -189,15 +201,32 @@ impl ServerTls {
                 (reload::Origin::Files(files), served, None)
             }
             TlsSource::OwnCa { directory, names } => {
-                let ca = OwnCa::open(&directory, names, clock.now())?;
-                let served = ca.mint(clock.now())?;
+                let ca = Arc::new(own_ca::open(&directory, &names, clock.now())?);
                 let pem = Arc::from(ca.certificate_pem());
-                (reload::Origin::OwnCa(ca), served, Some(pem))
+                let (_never_replaced, authority) = watch::channel(ca);
+                let (origin, served) = Self::minted(authority, names, clock.now())?;
+                (origin, served, Some(pem))
+            }
+            TlsSource::Authority { authority, names } => {
+                authority::check_names(&names)?;
+                let (origin, served) = Self::minted(authority, names, clock.now())?;
+                (origin, served, None)
             }
         };
         let (sender, state) = watch::channel(State { served, failures: 0 });
         let reloader = TlsReloader::new(sender, origin, clock, metrics.clone());
         Ok((Self { state, ca_pem }, reloader))
+    }
+
+    fn minted(
+        mut authority: watch::Receiver<Arc<Authority>>,
+        names: Vec<String>,
+        now: Timestamp,
+    ) -> Result<(reload::Origin, Served), TlsError> {
+        // Seen from here on: a later one is a change.
+        let first = Arc::clone(&authority.borrow_and_update());
+        let served = first.mint(&names, now)?;
+        Ok((reload::Origin::Authority(authority, names), served))
     }
 
     /// The configuration for the next handshake.
@@ -206,7 +235,7 @@ impl ServerTls {
         Arc::clone(&self.state.borrow().served.config)
     }
 
-    /// What clients must trust, if this server has its own CA.
+    /// What clients must trust, if this server has a CA of its own in a directory.
     #[must_use]
     pub fn ca_pem(&self) -> Option<String> {
         self.ca_pem.as_deref().map(ToOwned::to_owned)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use esi_core::{Classify as _, Clock};
 use tokio::sync::watch;
 
-use super::own_ca::{OwnCa, RENEW_BEFORE_END};
+use super::authority::{Authority, RENEW_BEFORE_END};
 use super::pair::{Files, Served};
 use super::{State, TlsError};
 use crate::changes::Changes;
@@ -18,7 +18,7 @@ const TICK: Duration = Duration::from_secs(60 * 60);
 
 pub(super) enum Origin {
     Files(Files),
-    OwnCa(OwnCa),
+    Authority(watch::Receiver<Arc<Authority>>, Vec<String>),
 }
 
 /// Keeps a [`super::ServerTls`] fresh, as one task.
@@ -58,7 +58,7 @@ impl TlsReloader {
             () = async {
                 match origin {
                     Origin::Files(files) => follow(files, publish).await,
-                    Origin::OwnCa(ca) => renew(ca, publish).await,
+                    Origin::Authority(authority, names) => renew(authority, &names, publish).await,
                 }
             } => {}
         }
@@ -122,16 +122,21 @@ async fn follow(mut files: Files, publish: Publish) {
     }
 }
 
-async fn renew(ca: OwnCa, publish: Publish) {
+async fn renew(mut authority: watch::Receiver<Arc<Authority>>, names: &[String], publish: Publish) {
     loop {
         let due = publish.state.borrow().served.not_after.before(RENEW_BEFORE_END);
         let now = publish.clock.now();
-        if now < due {
-            tokio::time::sleep(due.since(now).min(TICK)).await;
-            continue;
+        // After a failure the next attempt is a tick away; near the authority's own end, so is the next leaf.
+        let wait = if now < due { due.since(now).min(TICK) } else { TICK };
+        let replaced = tokio::select! {
+            // An authority that nobody can replace any more is a branch that never comes.
+            Ok(()) = authority.changed() => true,
+            () = tokio::time::sleep(wait) => false,
+        };
+        let now = publish.clock.now();
+        if replaced || now >= due {
+            let current = Arc::clone(&authority.borrow_and_update());
+            publish.result(current.mint(names, now));
         }
-        publish.result(ca.mint(now));
-        // After a failure the next attempt is a tick away; near the CA's own end, so is the next leaf.
-        tokio::time::sleep(TICK).await;
     }
 }

@@ -3,7 +3,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::sync::Barrier;
 use std::time::Duration;
 
-use esi_core::{ManualClock, SystemClock};
+use esi_core::{ManualClock, SecretBytes, SystemClock};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tempfile::{TempDir, tempdir};
 
@@ -368,4 +368,52 @@ fn a_start_with_a_pair_that_cannot_be_served_is_refused_without_naming_a_path() 
     assert_eq!(error.kind(), "tls_unreadable");
     assert!(!error.to_string().contains("tls.key"), "{error}");
     assert!(esi_core::chain(&error).contains("tls.key"));
+}
+
+// --- an authority that somebody else keeps ---
+
+fn kept(authority: &tokio::sync::watch::Sender<Arc<Authority>>) -> TlsSource {
+    TlsSource::Authority {
+        authority: authority.subscribe(),
+        names: names(),
+    }
+}
+
+fn authority() -> Arc<Authority> {
+    Arc::new(Authority::generate(now(), 365 * DAY).unwrap())
+}
+
+#[test]
+fn an_authority_reads_back_what_it_writes_and_says_when_it_was_made() {
+    let first = authority();
+    let again = Authority::parse(SecretBytes::new(first.pem().expose().to_vec())).unwrap();
+    assert_eq!(again.certificate_pem(), first.certificate_pem());
+    assert_eq!((again.made(), again.not_after()), (now(), now() + 365 * DAY));
+    assert!(!format!("{first:?}").contains("KEY"));
+    let damaged = SecretBytes::from(first.certificate_pem().to_owned());
+    assert!(
+        Authority::parse(damaged)
+            .unwrap_err()
+            .to_string()
+            .contains("private key")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_authority_makes_a_new_leaf_at_once() {
+    let (sender, _receiver) = tokio::sync::watch::channel(authority());
+    let (tls, reloader) = ServerTls::open(
+        kept(&sender),
+        Arc::new(ManualClock::at(now())),
+        &Metrics::default(),
+    )
+    .unwrap();
+    let first = tls.current();
+    // Before the reloader runs: nothing is missed.
+    sender.send(authority()).unwrap();
+    let shutdown = Shutdown::new();
+    let running = tokio::spawn(reloader.run(shutdown.clone()));
+    eventually(&tls, |state| !Arc::ptr_eq(&state.served.config, &first)).await;
+    shutdown.trigger();
+    running.await.unwrap();
 }
