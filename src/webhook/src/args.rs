@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use esi_core::names::Namespace;
+use esi_core::names::{Namespace, ObjectName};
 use esi_core::{SystemClock, span};
 use esi_runtime::telemetry::{self, Format, TelemetryConfig};
 use esi_runtime::tls::TlsSource;
 
-use crate::app::{self, AppError, Config};
+use crate::app::{self, AppError, Certificate, Config};
+use crate::certificates::{KeeperConfig, SecretPlace};
 use crate::explain::{self, Explain, Kubernetes, Output, Streams};
 use crate::world::CurrentWorld;
 
@@ -81,15 +82,75 @@ struct Serve {
         default_value = "127.0.0.1:9090"
     )]
     admin_listen: SocketAddr,
-    /// The webhook's certificate chain in PEM; reloaded on change.
-    #[arg(long, env = "ESI_TLS_CERT", value_name = "FILE")]
-    tls_cert: PathBuf,
-    /// Its private key in PEM.
-    #[arg(long, env = "ESI_TLS_KEY", value_name = "FILE")]
-    tls_key: PathBuf,
+    /// How the API server is reached; found without it in a pod, or through KUBECONFIG.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    tls: Tls,
     /// How long running reviews may take to end once the webhook is told to stop.
     #[arg(long, env = "ESI_DRAIN", value_name = "DURATION", default_value = "10s", value_parser = duration)]
     drain: Duration,
+}
+
+/// The certificate: files of somebody else's making, or the webhook's own authority.
+#[derive(Debug, ClapArgs)]
+struct Tls {
+    /// The webhook's certificate chain in PEM; reloaded on change. With --tls-key, and a caBundle that somebody else
+    /// keeps (cert-manager, say). Without it the webhook has a certificate authority of its own.
+    #[arg(long, env = "ESI_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its private key in PEM.
+    #[arg(long, env = "ESI_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// The Secret that holds the webhook's own authority; made if it is not there.
+    #[arg(
+        long,
+        env = "ESI_CA_SECRET",
+        value_name = "NAMESPACE/NAME",
+        default_value = "esi-system/esi-webhook-ca"
+    )]
+    ca_secret: SecretPlace,
+    /// The MutatingWebhookConfiguration that is told to trust the webhook's own authority.
+    #[arg(
+        long,
+        env = "ESI_WEBHOOK_CONFIGURATION",
+        value_name = "NAME",
+        default_value = "esi-webhook"
+    )]
+    webhook_configuration: ObjectName,
+    /// A DNS name or address by which the API server calls the webhook, for certificates of the own authority.
+    /// Repeatable.
+    #[arg(
+        long = "tls-name",
+        env = "ESI_TLS_NAMES",
+        value_name = "NAME",
+        value_delimiter = ',',
+        default_value = "esi-webhook.esi-system.svc"
+    )]
+    tls_names: Vec<String>,
+}
+
+impl Tls {
+    fn certificate(self, client: kube::Client) -> Certificate {
+        let Self {
+            tls_cert,
+            tls_key,
+            ca_secret,
+            webhook_configuration,
+            tls_names,
+        } = self;
+        match (tls_cert, tls_key) {
+            (Some(certificate), Some(key)) => Certificate::Given(TlsSource::Files { certificate, key }),
+            _ => Certificate::Kept {
+                client,
+                keeper: KeeperConfig {
+                    secret: ca_secret,
+                    webhook_configuration: webhook_configuration.to_string(),
+                },
+                names: tls_names,
+            },
+        }
+    }
 }
 
 #[derive(Debug, ClapArgs)]
@@ -143,32 +204,30 @@ impl Serve {
             .enable_all()
             .build()
             .map_err(AppError::Runtime)?
-            .block_on(async { app::build(self.config()).await?.until_stopped().await })?;
+            .block_on(async { app::build(self.config().await?).await?.until_stopped().await })?;
         tracing::info!(event = "stopped");
         Ok(ExitCode::SUCCESS)
     }
 
-    fn config(self) -> Config {
+    async fn config(self) -> Result<Config, AppError> {
         let Self {
             config,
             listen,
             admin_listen,
-            tls_cert,
-            tls_key,
+            kubeconfig,
+            tls,
             drain,
         } = self;
-        Config {
+        let client = app::client(kubeconfig.as_deref()).await?;
+        Ok(Config {
             configuration: config,
             listen,
             admin_listen,
-            tls: TlsSource::Files {
-                certificate: tls_cert,
-                key: tls_key,
-            },
+            certificate: tls.certificate(client),
             world: CurrentWorld::default(),
             limits: app::limits(drain),
             clock: Arc::new(SystemClock),
-        }
+        })
     }
 }
 

@@ -17,6 +17,7 @@ pub mod admit;
 pub mod app;
 pub mod args;
 pub mod ask;
+pub mod certificates;
 #[cfg(test)]
 mod check;
 pub mod config;

@@ -45,6 +45,7 @@ pub struct Metrics {
     refusals: Family<RefusalLabels, Counter>,
     config_reloads: Family<ReloadLabels, Counter>,
     config_broken: Gauge<i64, AtomicI64>,
+    bundle_in_place: Gauge<i64, AtomicI64>,
 }
 
 /// Seconds: from a pod that asks for nothing to a machine in distress. The budget is 1 ms.
@@ -61,6 +62,7 @@ impl Metrics {
         let refusals = Family::default();
         let config_reloads = Family::default();
         let config_broken = Gauge::default();
+        let bundle_in_place = Gauge::default();
         registry.register(
             "webhook_admissions",
             "Reviews answered, by result and reason",
@@ -86,13 +88,24 @@ impl Metrics {
             "1 while the configuration file is broken and the last good one holds",
             config_broken.clone(),
         );
+        registry.register(
+            "webhook_ca_bundle_in_place",
+            "1 while the API server is told to trust the webhook's own certificate authority",
+            bundle_in_place.clone(),
+        );
         Self {
             admissions,
             duration,
             refusals,
             config_reloads,
             config_broken,
+            bundle_in_place,
         }
+    }
+
+    /// Whether the API server is told to trust this webhook.
+    pub(crate) fn bundle_in_place(&self, in_place: bool) {
+        self.bundle_in_place.set(i64::from(in_place));
     }
 
     /// A review was answered.

@@ -4,6 +4,7 @@ use esi_runtime::telemetry::TelemetryError;
 use esi_runtime::{ServeError, TasksError, TlsError, crypto};
 use thiserror::Error;
 
+use crate::certificates::KeeperError;
 use crate::config::ConfigError;
 use crate::explain::ExplainError;
 
@@ -26,6 +27,14 @@ pub enum AppError {
     /// The certificate.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The cluster's address or credentials.
+    #[error(
+        "no way to the Kubernetes API server: run the webhook in a pod with a service account, or give --kubeconfig"
+    )]
+    Cluster(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The webhook's own certificate authority.
+    #[error(transparent)]
+    Authority(#[from] KeeperError),
     /// An address.
     #[error(transparent)]
     Serve(#[from] ServeError),

@@ -4,12 +4,15 @@
 //!  configuration file, CA files ──follow──▶ Current ────────┐
 //!  cluster ─────────────────────watch────▶ CurrentWorld ────┼─▶ admission::Server ──▶ TLS port
 //!  certificate ─────────────────reload───▶ ServerTls ───────┘     readiness, metrics ──▶ admin port
+//!     ▲ authority: kept in a Secret by the keeper, which also has the API server trust it
 //! ```
 //!
 //! Nothing listens before the configuration and the certificate are good: a start with broken ones fails and says why.
 
+mod cluster;
 mod error;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,13 +24,43 @@ use esi_runtime::{
 };
 use prometheus_client::registry::Registry;
 
+pub use cluster::client;
 pub use error::AppError;
 
 use crate::admission;
+use crate::certificates::{Keeper, KeeperConfig};
 use crate::config;
 use crate::denials::Denials;
 use crate::metrics::Metrics;
 use crate::world::CurrentWorld;
+
+/// Where the webhook's certificate comes from.
+pub enum Certificate {
+    /// Given by somebody else, who also tells the API server to trust it.
+    Given(TlsSource),
+    /// Minted by the webhook's own authority.
+    Kept {
+        /// The cluster that holds the authority.
+        client: kube::Client,
+        /// Where it is, and who must trust it.
+        keeper: KeeperConfig,
+        /// DNS names and addresses by which the API server calls the webhook, at least one.
+        names: Vec<String>,
+    },
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given(source) => f.debug_tuple("Given").field(source).finish(),
+            Self::Kept { keeper, names, .. } => f
+                .debug_struct("Kept")
+                .field("keeper", keeper)
+                .field("names", names)
+                .finish_non_exhaustive(),
+        }
+    }
+}
 
 /// All that a webhook is told.
 #[derive(Debug)]
@@ -39,7 +72,7 @@ pub struct Config {
     /// Where health and metrics are served; port 0 takes a free one.
     pub admin_listen: SocketAddr,
     /// The certificate.
-    pub tls: TlsSource,
+    pub certificate: Certificate,
     /// What is known of the cluster.
     pub world: CurrentWorld,
     /// What callers may cost: [`limits`].
@@ -80,7 +113,7 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
         configuration,
         listen,
         admin_listen,
-        tls,
+        certificate,
         world,
         limits,
         clock,
@@ -90,7 +123,19 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
     let metrics = Arc::new(Metrics::register(&mut registry));
 
     let (configuration, follower) = config::open(&configuration, Arc::clone(&metrics))?;
-    let (tls, reloader) = ServerTls::open(tls, clock, &runtime_metrics)?;
+    let (source, keeper) = match certificate {
+        Certificate::Given(source) => (source, None),
+        Certificate::Kept {
+            client,
+            keeper,
+            names,
+        } => {
+            let keeper = Keeper::open(client, keeper, Arc::clone(&clock), Arc::clone(&metrics)).await?;
+            let authority = keeper.current();
+            (TlsSource::Authority { authority, names }, Some(keeper))
+        }
+    };
+    let (tls, reloader) = ServerTls::open(source, clock, &runtime_metrics)?;
     let listener = Listener::bind(listen)?;
     let admin_listener = Listener::bind(admin_listen)?;
     let (address, admin_address) = (listener.local_addr(), admin_listener.local_addr());
@@ -109,6 +154,10 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
         serve(listener, tls, router, limits, runtime_metrics, shutdown.clone()),
     );
     tasks.spawn_companion("certificates", reloader.run(shutdown.clone()));
+    if let Some(keeper) = keeper {
+        let blocker = readiness.block("ca_bundle");
+        tasks.spawn_companion("authorities", keeper.run(blocker, shutdown.clone()));
+    }
     tasks.spawn_companion("configuration", follower.run());
     let state = AdminState {
         readiness: readiness.clone(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use esi_core::SystemClock;
 use esi_runtime::{ServeLimits, Shutdown, TlsSource};
-use esi_webhook::app::{self, AppError, Config};
+use esi_webhook::app::{self, AppError, Certificate, Config};
 use esi_webhook::config::Current;
 use esi_webhook::world::{CurrentWorld, EnvFiles, World};
 use http_body_util::combinators::BoxBody;
@@ -65,7 +65,7 @@ impl Webhook {
             configuration,
             listen: any,
             admin_listen: any,
-            tls,
+            certificate: Certificate::Given(tls),
             world: CurrentWorld::new(World {
                 env_files: EnvFiles::Supported,
                 ..World::default()
