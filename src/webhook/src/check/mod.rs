@@ -169,7 +169,7 @@ fn check_command(container: &Value, problems: &mut Vec<String>) {
 fn is_ours(name: &str, volume: &Value, containers: &Containers<'_>) -> bool {
     let filled = |mount: &Value| text(mount, "name") == name && text(mount, "mountPath").starts_with("/esi/");
     ["esi-env", "esi-token", "esi-bin"].contains(&name)
-        || volume["csi"]["driver"] == "esi.csi.external-secrets.io"
+        || (name.starts_with("esi-") && volume["csi"]["driver"] == "esi.csi.external-secrets.io")
         || containers
             .esi_init()
             .is_some_and(|init| list(init, "volumeMounts").iter().any(filled))

@@ -2,6 +2,7 @@
 
 mod again;
 mod build;
+mod properties;
 mod refused;
 mod rows;
 mod who;
