@@ -8,6 +8,7 @@ use esi_core::plan::FileMode;
 use super::error::shown;
 use super::select::Recipient;
 use super::share::Share;
+use super::warnings::Warnings;
 use crate::config::Configuration;
 use crate::pod::Pod;
 
@@ -119,12 +120,12 @@ impl Access {
 }
 
 /// Tells of files whose stated permissions shut their readers out.
-pub(super) fn warn(share: &Share<'_>, access: Access, warnings: &mut Vec<String>) {
+pub(super) fn warn(share: &Share<'_>, access: Access, warnings: &mut Warnings) {
     for file in &share.binding.plan.files {
         let Some(mode) = file.mode.filter(|mode| mode.bits() & access.bits() == 0) else {
             continue;
         };
-        warnings.push(format!(
+        warnings.push(&format!(
             "{}: the file `{}` has mode {mode}, and containers may not run as its owner: set `runAsUser` or \
              `fsGroup` in the pod, or leave the mode out",
             share.binding.origin,

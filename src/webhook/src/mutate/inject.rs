@@ -19,6 +19,7 @@ use super::servers;
 use super::share::Share;
 use super::taken;
 use super::volumes::{self, Carried};
+use super::warnings::Warnings;
 use super::{Context, Mutation};
 use crate::pod::{Kind, Pod};
 
@@ -37,7 +38,7 @@ pub(super) fn inject(pod: &Pod<'_>, context: &Context<'_>) -> Result<Mutation, M
     taken::check(pod, shares)?;
     let recipients = select::select(pod, shares)?;
     let mut patch = Writer::default();
-    let mut warnings = Vec::new();
+    let mut warnings = Warnings::default();
     let mut entries = 0_usize;
     for recipient in &recipients {
         let gift = Gift::of(pod, recipient)?;
@@ -62,9 +63,7 @@ pub(super) fn inject(pod: &Pod<'_>, context: &Context<'_>) -> Result<Mutation, M
             patch.insert(&list, pod.has_init_containers, index, vec![container]);
         }
         None if asked.options.position.is_some() => {
-            warnings.push(
-                "`init-position` has no effect: with `delivery: node` there is no init container".to_owned(),
-            );
+            warnings.push("`init-position` has no effect: with `delivery: node` there is no init container");
         }
         None => {}
     }
@@ -73,7 +72,7 @@ pub(super) fn inject(pod: &Pod<'_>, context: &Context<'_>) -> Result<Mutation, M
     write_mark(pod, mark, &mut patch);
     Ok(Mutation {
         patch: patch.finish(),
-        warnings,
+        warnings: warnings.finish(),
     })
 }
 
@@ -138,7 +137,7 @@ impl<'s> Gift<'s> {
         self.variables.len().saturating_add(self.mounts.len())
     }
 
-    fn write(self, patch: &mut Writer, warnings: &mut Vec<String>) {
+    fn write(self, patch: &mut Writer, warnings: &mut Warnings) {
         let container = self.recipient.container;
         let (list, at) = (Step::Key(container.kind.list()), Step::At(container.index));
         let field = |name| [SPEC, list, at, Step::Key(name)];
@@ -148,7 +147,7 @@ impl<'s> Gift<'s> {
         };
         for index in self.replaced {
             patch.remove(&[SPEC, list, at, Step::Key("env"), Step::At(index)]);
-            warnings.push(format!(
+            warnings.push(&format!(
                 "the variable `{}` of the container `{}` is replaced by the injected one",
                 shown(own.get(index).copied().unwrap_or_default()),
                 shown(container.name),

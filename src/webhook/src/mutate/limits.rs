@@ -1,11 +1,9 @@
 //! What a pod can carry.
 
 use super::error::MutateError;
-use crate::ask::Asked;
+use crate::ask::{Asked, MAX_BINDINGS};
 use crate::pod::Pod;
 
-/// Bindings of one pod: what `esi-cli` reads. Each is a volume, and a node's volumes are bounded too.
-const MAX_BINDINGS: usize = 32;
 /// Containers of one pod; far more than any node runs, few enough that no loop here takes long.
 const MAX_CONTAINERS: usize = 1000;
 /// Variables and mounts that are added, over all containers. Each is about 150 bytes of an object of which etcd

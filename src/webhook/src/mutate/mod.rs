@@ -36,6 +36,7 @@ mod servers;
 mod share;
 mod taken;
 mod volumes;
+mod warnings;
 
 use json_patch::Patch;
 use serde_json::Value;

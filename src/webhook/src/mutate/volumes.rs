@@ -6,6 +6,7 @@ use super::identity::{self, Identity};
 use super::names::{BIN_VOLUME, DRIVER, ENV_VOLUME};
 use super::select::Recipient;
 use super::share::Share;
+use super::warnings::Warnings;
 use crate::config::VolumeKind;
 use crate::pod::Pod;
 
@@ -33,7 +34,7 @@ pub(super) fn carry(
     recipients: &[Recipient<'_>],
     share: &Share<'_>,
     init: Option<&Identity>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Warnings,
 ) -> Carried {
     let (user, access) = match init {
         Some(init) if share.by_init() => (Some(init.user), init.access),

@@ -5,4 +5,5 @@ mod build;
 mod properties;
 mod refused;
 mod rows;
+mod speed;
 mod who;

@@ -172,7 +172,7 @@ fn variables_come_before_the_containers_own_so_that_those_can_refer_to_them() {
     assert_eq!(names, ["DB_USER", "DB_PASS", "PORT", "URL"]);
     assert_eq!(
         mutation.warnings,
-        ["the variable `DB_PASS` of the container `app` is replaced by the injected one"; 2]
+        ["the variable `DB_PASS` of the container `app` is replaced by the injected one"]
     );
 }
 
@@ -240,6 +240,15 @@ fn two_hundred_containers_get_theirs() {
             .iter()
             .all(|container| container["env"].as_array().unwrap().len() == 2)
     );
+}
+
+#[test]
+fn a_pod_without_a_token_of_its_service_account_gets_ours_in_the_init_container_only() {
+    let pod = with(pod(), "/spec/automountServiceAccountToken", json!(false));
+    let patched = injected(&pod, &ask([database()]));
+    assert_eq!(patched["spec"]["automountServiceAccountToken"], json!(false));
+    assert!(volume(&patched, "esi-token").is_some());
+    assert!(!show(&patched["spec"]["containers"]).contains("esi-token"));
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn most_generated_pods_are_taken() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_patched_pod_is_one_that_kubernetes_takes_and_is_done((pod, asked, _) in case()) {
