@@ -5,7 +5,7 @@ use tonic::Code;
 
 use crate::fake::{Fault, Method};
 use crate::world::{
-    FILES_AND_VARIABLES, ONE_EXEC_VARIABLE, ONE_FILE, ONE_VARIABLE, World, short, token, visible,
+    FILES_AND_VARIABLES, ONE_EXEC_VARIABLE, ONE_FILE, ONE_VARIABLE, Running, World, short, token, visible,
 };
 
 /// Says `ready`, names the signals it gets, answers lines, and ends when its standard input does.
@@ -13,13 +13,19 @@ const LISTENER: &str = "trap 'echo got USR1' USR1; trap 'echo got HUP' HUP; trap
     trap 'echo got INT' INT; trap 'echo got TERM; exit 3' TERM; echo ready; \
     while :; do if read word; then echo heard $word; [ \"$word\" = end ] && exit 0; fi; done";
 
+/// `run` with the listener, once it listens.
+async fn listening(world: &World, plans: &str) -> Running {
+    let mut running = world.run(plans, &["sh", "-c", LISTENER]).start();
+    assert_eq!(running.line().await, "ready");
+    running
+}
+
 #[tokio::test]
 async fn the_command_has_its_values_and_they_are_revoked_at_its_end() {
     let world = World::new().await;
     let script = "[ \"$(cat volumes/db/password)\" = \"$DB_PASS\" ] && [ -n \"$DB_PASS\" ] && exit 7";
     let finished = world
-        .cli("run", FILES_AND_VARIABLES)
-        .args(&["--", "sh", "-c", script])
+        .run(FILES_AND_VARIABLES, &["sh", "-c", script])
         .finish()
         .await;
     finished.ended_with(7, &world);
@@ -64,11 +70,7 @@ async fn a_volume_that_it_made_is_gone_after_the_end() {
 #[tokio::test]
 async fn signals_are_passed_on_and_the_commands_code_comes_back() {
     let world = World::new().await;
-    let mut running = world
-        .cli("run", ONE_VARIABLE)
-        .args(&["--", "sh", "-c", LISTENER])
-        .start();
-    assert_eq!(running.line().await, "ready");
+    let mut running = listening(&world, ONE_VARIABLE).await;
     for (signal, name) in [
         (Signal::USR1, "USR1"),
         (Signal::HUP, "HUP"),
@@ -88,7 +90,7 @@ async fn signals_are_passed_on_and_the_commands_code_comes_back() {
 async fn what_the_terminal_sends_to_both_arrives_once() {
     const CONTROL_C: &[u8] = b"\x03";
     let world = World::new().await;
-    let cli = world.cli("run", ONE_VARIABLE).args(&["--", "sh", "-c", LISTENER]);
+    let cli = world.run(ONE_VARIABLE, &["sh", "-c", LISTENER]);
     let (mut running, mut keyboard) = cli.start_on_terminal();
     assert_eq!(running.line().await, "ready");
     keyboard.write_all(CONTROL_C).unwrap();
@@ -106,8 +108,7 @@ async fn what_the_terminal_sends_to_both_arrives_once() {
 async fn a_command_that_a_signal_ended_counts_as_in_a_shell() {
     let world = World::new().await;
     let finished = world
-        .cli("run", ONE_VARIABLE)
-        .args(&["--", "sh", "-c", "kill -KILL $$"])
+        .run(ONE_VARIABLE, &["sh", "-c", "kill -KILL $$"])
         .finish()
         .await;
     finished.ended_with(137, &world);
@@ -118,10 +119,7 @@ async fn a_command_that_a_signal_ended_counts_as_in_a_shell() {
 async fn a_signal_during_the_start_ends_it_and_gives_back_what_may_be_live() {
     let world = World::new().await;
     world.fake.fault(Method::Issue, 1, &Fault::Hang);
-    let running = world
-        .cli("run", ONE_VARIABLE)
-        .args(&["--", "touch", "started"])
-        .start();
+    let running = world.run(ONE_VARIABLE, &["touch", "started"]).start();
     world.fake.wait(Method::Issue, 1).await;
     running.signal(Signal::TERM);
     running.finish().await.ended_with(143, &world);
@@ -132,11 +130,7 @@ async fn a_signal_during_the_start_ends_it_and_gives_back_what_may_be_live() {
 #[tokio::test]
 async fn killed_itself_it_leaves_the_command_running_and_revokes_nothing() {
     let world = World::new().await;
-    let mut running = world
-        .cli("run", ONE_VARIABLE)
-        .args(&["--", "sh", "-c", LISTENER])
-        .start();
-    assert_eq!(running.line().await, "ready");
+    let mut running = listening(&world, ONE_VARIABLE).await;
     running.signal(Signal::KILL);
     running.status().await;
     running.say("still").await;
@@ -150,11 +144,7 @@ async fn killed_itself_it_leaves_the_command_running_and_revokes_nothing() {
 async fn a_start_that_fails_starts_no_command() {
     let world = World::new().await;
     world.fake.refuse(Method::Issue, 1, Code::PermissionDenied);
-    let finished = world
-        .cli("run", ONE_VARIABLE)
-        .args(&["--", "touch", "started"])
-        .finish()
-        .await;
+    let finished = world.run(ONE_VARIABLE, &["touch", "started"]).finish().await;
     finished
         .ended_with(3, &world)
         .said(&["no credential for binding `db`"]);
@@ -166,11 +156,7 @@ async fn a_start_that_fails_starts_no_command() {
 #[tokio::test]
 async fn files_are_rotated_in_place_when_the_server_asks() {
     let world = World::new().await;
-    let mut running = world
-        .cli("run", &short(ONE_FILE))
-        .args(&["--", "sh", "-c", LISTENER])
-        .start();
-    assert_eq!(running.line().await, "ready");
+    let mut running = listening(&world, &short(ONE_FILE)).await;
     assert_eq!(world.read("volumes/db/password"), world.fake.password(1));
     for generation in 2..=3 {
         world.fake.rotate("db");
@@ -195,11 +181,7 @@ async fn files_are_rotated_in_place_when_the_server_asks() {
 #[tokio::test]
 async fn a_rotation_that_fails_is_told_and_tried_again() {
     let world = World::new().await;
-    let mut running = world
-        .cli("run", &short(ONE_FILE))
-        .args(&["--", "sh", "-c", LISTENER])
-        .start();
-    assert_eq!(running.line().await, "ready");
+    let mut running = listening(&world, &short(ONE_FILE)).await;
     world.fake.refuse(Method::Issue, 1, Code::FailedPrecondition);
     world.fake.rotate("db");
     world.fake.wait(Method::Acknowledge, 2).await;
@@ -215,11 +197,7 @@ async fn a_rotation_that_fails_is_told_and_tried_again() {
 #[tokio::test]
 async fn an_acknowledgement_that_was_lost_is_repeated() {
     let world = World::new().await;
-    let mut running = world
-        .cli("run", &short(ONE_FILE))
-        .args(&["--", "sh", "-c", LISTENER])
-        .start();
-    assert_eq!(running.line().await, "ready");
+    let mut running = listening(&world, &short(ONE_FILE)).await;
     world
         .fake
         .refuse(Method::Acknowledge, 1, Code::FailedPrecondition);
@@ -239,11 +217,7 @@ async fn an_acknowledgement_that_was_lost_is_repeated() {
 #[tokio::test]
 async fn a_binding_with_variables_is_not_rotated_and_that_is_said_once() {
     let world = World::new().await;
-    let mut running = world
-        .cli("run", &short(FILES_AND_VARIABLES))
-        .args(&["--", "sh", "-c", LISTENER])
-        .start();
-    assert_eq!(running.line().await, "ready");
+    let mut running = listening(&world, &short(FILES_AND_VARIABLES)).await;
     world.fake.rotate("db");
     let before = world.fake.calls_of(Method::Report).len();
     world.fake.wait(Method::Report, before + 4).await;
@@ -289,11 +263,7 @@ async fn reports_name_what_is_held_and_an_outage_is_told_once_with_its_end() {
 async fn its_own_memory_is_kept_out_of_core_dumps() {
     let world = World::new().await;
     let script = "grep 'Max core file size' /proc/$PPID/limits";
-    let finished = world
-        .cli("run", ONE_VARIABLE)
-        .args(&["--", "sh", "-c", script])
-        .finish()
-        .await;
+    let finished = world.run(ONE_VARIABLE, &["sh", "-c", script]).finish().await;
     let limits: Vec<&str> = finished
         .ended_with(0, &world)
         .stdout()
@@ -306,11 +276,7 @@ async fn its_own_memory_is_kept_out_of_core_dumps() {
 async fn a_revocation_that_is_refused_is_told_and_changes_no_exit_code() {
     let world = World::new().await;
     world.fake.refuse(Method::Revoke, 1, Code::PermissionDenied);
-    let finished = world
-        .cli("run", ONE_VARIABLE)
-        .args(&["--", "sh", "-c", "exit 9"])
-        .finish()
-        .await;
+    let finished = world.run(ONE_VARIABLE, &["sh", "-c", "exit 9"]).finish().await;
     finished.ended_with(9, &world).said(&[
         "binding `db` could not be revoked at server `default` at https://localhost:",
         "time to live",

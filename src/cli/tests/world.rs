@@ -120,6 +120,11 @@ impl World {
             .current_dir(self.directory.path());
         Cli { command }
     }
+
+    /// `esi-cli run` with this command.
+    pub(crate) fn run(&self, plans: &str, command: &[&str]) -> Cli {
+        self.cli("run", plans).arg("--").args(command)
+    }
 }
 
 /// A program, mostly the binary, not started yet.
