@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fuzz bench needs cli crds clean
+.PHONY: help demo test lint fuzz bench needs cli crds kubernetes clean
 
 # Outside the checkout, so that a fresh clone builds only what changed.
 export XDG_CACHE_HOME ?= $(HOME)/.cache
@@ -14,7 +14,7 @@ CLI_TARGET := x86_64-unknown-linux-gnu
 export ESI_CLI_STATIC := $(CARGO_TARGET_DIR)/$(CLI_TARGET)/cli/esi-cli
 
 help: ## List the commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 demo: ## Mint a PostgreSQL user, use it, see it go
 	@tests/needs demo
@@ -22,7 +22,7 @@ demo: ## Mint a PostgreSQL user, use it, see it go
 	@cargo build --quiet --bins -p esi-federation -p esi-cli
 	@cargo run --quiet -p esi-tests --bin demo
 
-test: needs lint cli ## Run every check
+test: needs lint cli kubernetes ## Run every check
 	@echo "building the binaries under test" >&2
 	@cargo build --quiet --workspace --bins
 	@echo "running the tests" >&2
@@ -51,6 +51,9 @@ cli: ## Build the static esi-cli, as it runs in pods
 
 crds: ## Write the custom resource definitions that the types state
 	@cargo run --quiet -p esi-resources --example crds -- deploy/crds
+
+kubernetes: ## Build the API server that the tests start
+	@tests/kubernetes/build >/dev/null
 
 needs: ## Install what tests and demo need
 	@tests/needs test
