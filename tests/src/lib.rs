@@ -3,8 +3,10 @@
 mod eventually;
 pub mod federation;
 pub mod issuer;
+pub mod kubernetes;
 pub mod openbao;
 pub mod postgres;
 pub mod process;
+mod scratch;
 
 pub use eventually::eventually;

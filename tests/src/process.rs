@@ -100,6 +100,25 @@ impl Server {
         )
     }
 
+    /// The same, asking by a future.
+    pub async fn wait_until_async(&mut self, what: &str, ready: impl AsyncFn() -> bool) -> Result<()> {
+        const LIMIT: Duration = Duration::from_secs(60);
+        const STEP: Duration = Duration::from_millis(20);
+        let begun = tokio::time::Instant::now();
+        while !ready().await {
+            if let Some(status) = self.child.try_wait()? {
+                let log = self.log_end();
+                bail!("{} ended with {status} before {what}:\n{log}", self.name);
+            }
+            if begun.elapsed() > LIMIT {
+                let log = self.log_end();
+                bail!("{} is not ready ({what}) after {LIMIT:?}:\n{log}", self.name);
+            }
+            tokio::time::sleep(STEP).await;
+        }
+        Ok(())
+    }
+
     /// The process id.
     #[must_use]
     pub fn pid(&self) -> u32 {

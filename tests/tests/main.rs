@@ -4,3 +4,4 @@ mod cli;
 mod flow;
 mod postgresql;
 mod vault;
+mod webhook;

@@ -21,15 +21,13 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
 use tempfile::TempDir;
 
 use crate::process::{Server, free_port, listens};
+use crate::scratch;
 
 pub use binaries::Release;
 pub use fixture::Fixture;
 
 /// The superuser's password.
 const SUPERUSER_PASSWORD: &str = "only-for-tests";
-
-/// How the folders of servers begin; the process id follows.
-const PREFIX: &str = "esi-postgres-";
 
 /// A running server.
 #[derive(Debug)]
@@ -52,9 +50,7 @@ impl Postgres {
 
     /// A server of one's own, to stop or to fill.
     pub fn start(release: Release) -> Result<Self> {
-        remove_left_overs();
-        let prefix = format!("{PREFIX}{}-", std::process::id());
-        let dir = tempfile::Builder::new().prefix(&prefix).tempdir()?;
+        let dir = scratch::directory("postgres")?;
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
         let bin = release.binaries(dir.path())?;
         let ca = certificates(dir.path())?;
@@ -265,21 +261,6 @@ fn own(paths: &[&Path]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Removes the data of test processes that are gone: a shared server is never dropped, only killed with its process.
-fn remove_left_overs() {
-    for entry in fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let pid = name
-            .to_str()
-            .and_then(|name| name.strip_prefix(PREFIX))
-            .and_then(|rest| rest.split('-').next());
-        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
-            // Another test process may be removing it as well.
-            fs::remove_dir_all(entry.path()).ok();
-        }
-    }
 }
 
 /// Writes `server.crt` and `server.key`; the CA's certificate.

@@ -1,0 +1,13 @@
+//! The admission webhook and what is shipped with it, at a real API server.
+
+mod admission;
+mod conditions;
+mod corpus;
+mod down;
+mod load;
+mod manifests;
+mod pods;
+mod policies;
+mod rotation;
+mod second;
+mod server;
