@@ -3,6 +3,7 @@
 mod admission;
 mod conditions;
 mod corpus;
+mod definitions;
 mod down;
 mod load;
 mod manifests;
