@@ -21,6 +21,7 @@ use esi_core::names::Namespace;
 use esi_resources::injection::Injection;
 use serde_json::Value;
 
+pub use crate::version::Kubernetes;
 pub use error::ExplainError;
 pub use show::Output;
 
@@ -44,38 +45,6 @@ pub struct Explain {
     pub kubernetes: Kubernetes,
     /// How it is shown.
     pub output: Output,
-}
-
-/// A version of Kubernetes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Kubernetes {
-    /// The first number.
-    pub major: u32,
-    /// The second one.
-    pub minor: u32,
-}
-
-/// The first version whose kubelet and API server have env files and container restart rules.
-const WITH_ENV_FILES: Kubernetes = Kubernetes { major: 1, minor: 35 };
-
-impl std::str::FromStr for Kubernetes {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let read = || {
-            let mut numbers = text.strip_prefix('v').unwrap_or(text).split('.');
-            let major = numbers.next()?.parse().ok()?;
-            let minor = numbers.next()?.parse().ok()?;
-            Some(Self { major, minor })
-        };
-        read().ok_or_else(|| "write a version such as 1.36".to_owned())
-    }
-}
-
-impl std::fmt::Display for Kubernetes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.major, self.minor)
-    }
 }
 
 /// Where text comes from and goes to.
@@ -155,7 +124,7 @@ fn outcome(
 
 /// The cluster as it is told: these injections and no others, one version everywhere.
 fn world(documents: &[Document], explain: &Explain, notes: &mut dyn Write) -> Result<World, ExplainError> {
-    let capable = explain.kubernetes >= WITH_ENV_FILES;
+    let capable = explain.kubernetes >= Kubernetes::WITH_ENV_FILES;
     let mut world = World {
         env_files: if capable {
             EnvFiles::Supported
@@ -165,7 +134,7 @@ fn world(documents: &[Document], explain: &Explain, notes: &mut dyn Write) -> Re
                 version: explain.kubernetes.to_string(),
             }
         },
-        restart_rules: capable,
+        restart_rules: explain.kubernetes >= Kubernetes::WITH_RESTART_RULES,
         ..World::default()
     };
     for document in documents.iter().filter(|document| document.is_injection()) {
