@@ -14,7 +14,7 @@ use esi_core::{SystemClock, span};
 use esi_runtime::telemetry::{self, Format, TelemetryConfig};
 use esi_runtime::tls::TlsSource;
 
-use crate::app::{self, AppError, Certificate, Config};
+use crate::app::{self, AppError, Certificate, Cluster, Config};
 use crate::certificates::{KeeperConfig, SecretPlace};
 use crate::explain::{self, Explain, Kubernetes, Output, Streams};
 use crate::world::CurrentWorld;
@@ -219,12 +219,14 @@ impl Serve {
             drain,
         } = self;
         let client = app::client(kubeconfig.as_deref()).await?;
+        let cluster = Some(Cluster(client.clone()));
         Ok(Config {
             configuration: config,
             listen,
             admin_listen,
             certificate: tls.certificate(client),
             world: CurrentWorld::default(),
+            cluster,
             limits: app::limits(drain),
             clock: Arc::new(SystemClock),
         })

@@ -9,6 +9,8 @@
 //!            (world: watched, never asked for)
 //! ```
 //!
+//! Beside it: `watch` keeps the world current, `report` tells in the cluster what became of its injections.
+//!
 //! Invariants: the patch is a function of its arguments, without I/O, clock or chance; applied to its own result it
 //! changes nothing; pods are raw JSON, so that fields newer than this program survive; nothing of a pod is logged.
 
@@ -26,4 +28,7 @@ pub mod explain;
 pub mod metrics;
 pub mod mutate;
 mod pod;
+pub mod report;
+pub mod version;
+pub mod watch;
 pub mod world;

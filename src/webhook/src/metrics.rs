@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
+use esi_core::Timestamp;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -37,6 +38,16 @@ struct ReloadLabels {
     result: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WatchLabels {
+    watch: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WriteLabels {
+    result: &'static str,
+}
+
 /// The webhook's own metrics.
 #[derive(Debug)]
 pub struct Metrics {
@@ -46,6 +57,9 @@ pub struct Metrics {
     config_reloads: Family<ReloadLabels, Counter>,
     config_broken: Gauge<i64, AtomicI64>,
     bundle_in_place: Gauge<i64, AtomicI64>,
+    watch_lost_since: Family<WatchLabels, Gauge<i64, AtomicI64>>,
+    status_writes: Family<WriteLabels, Counter>,
+    events: Family<WriteLabels, Counter>,
 }
 
 /// Seconds: from a pod that asks for nothing to a machine in distress. The budget is 1 ms.
@@ -63,6 +77,9 @@ impl Metrics {
         let config_reloads = Family::default();
         let config_broken = Gauge::default();
         let bundle_in_place = Gauge::default();
+        let watch_lost_since = Family::default();
+        let status_writes = Family::default();
+        let events = Family::default();
         registry.register(
             "webhook_admissions",
             "Reviews answered, by result and reason",
@@ -93,6 +110,21 @@ impl Metrics {
             "1 while the API server is told to trust the webhook's own certificate authority",
             bundle_in_place.clone(),
         );
+        registry.register(
+            "webhook_watch_lost_since_seconds",
+            "Unix time at which a watch of the cluster was lost; 0 while it is connected",
+            watch_lost_since.clone(),
+        );
+        registry.register(
+            "webhook_status_writes",
+            "Statuses of Injections written, by result",
+            status_writes.clone(),
+        );
+        registry.register(
+            "webhook_events",
+            "Events about denied pods, by result; left_out for those that would repeat or flood",
+            events.clone(),
+        );
         Self {
             admissions,
             duration,
@@ -100,6 +132,9 @@ impl Metrics {
             config_reloads,
             config_broken,
             bundle_in_place,
+            watch_lost_since,
+            status_writes,
+            events,
         }
     }
 
@@ -132,5 +167,26 @@ impl Metrics {
         let result = if good { "ok" } else { "failed" };
         self.config_reloads.get_or_create(&ReloadLabels { result }).inc();
         self.config_broken.set(i64::from(!good));
+    }
+
+    /// What is watched is seen.
+    pub(crate) fn watch_found(&self, watch: &'static str) {
+        self.watch_lost_since.get_or_create(&WatchLabels { watch }).set(0);
+    }
+
+    /// What is watched is seen no more, or not yet.
+    pub(crate) fn watch_lost(&self, watch: &'static str, since: Timestamp) {
+        let gauge = self.watch_lost_since.get_or_create(&WatchLabels { watch });
+        gauge.set(since.as_secs());
+    }
+
+    /// A status was written, or not.
+    pub(crate) fn status_written(&self, result: &'static str) {
+        self.status_writes.get_or_create(&WriteLabels { result }).inc();
+    }
+
+    /// An Event was written, or not.
+    pub(crate) fn event(&self, result: &'static str) {
+        self.events.get_or_create(&WriteLabels { result }).inc();
     }
 }

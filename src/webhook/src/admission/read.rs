@@ -35,6 +35,8 @@ pub enum Subject {
         namespace: Namespace,
         /// The pod as it stands.
         pod: Value,
+        /// Whether nothing of this will be stored, so that nobody may be told of it.
+        dry_run: bool,
     },
     /// Nothing that is ever changed here, and why: `not_a_pod`, `subresource`, `not_create`.
     Other(&'static str),
@@ -97,6 +99,8 @@ struct Request<'a> {
     namespace: Option<Cow<'a, str>>,
     #[serde(borrow)]
     object: Option<&'a RawValue>,
+    #[serde(default)]
+    dry_run: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -161,5 +165,9 @@ fn subject(request: &str) -> Result<Subject, String> {
     if !pod.is_object() {
         return Err("object: it is no object".to_owned());
     }
-    Ok(Subject::Pod { namespace, pod })
+    Ok(Subject::Pod {
+        namespace,
+        pod,
+        dry_run: request.dry_run.unwrap_or(false),
+    })
 }

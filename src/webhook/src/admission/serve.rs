@@ -16,6 +16,7 @@ use crate::admit::admit;
 use crate::config::Current;
 use crate::denials::Denials;
 use crate::metrics::Metrics;
+use crate::report::Refusals;
 use crate::world::CurrentWorld;
 
 /// Where reviews are sent.
@@ -32,6 +33,8 @@ pub struct Server {
     pub metrics: Arc<Metrics>,
     /// Logs what is denied.
     pub denials: Denials,
+    /// Tells in the cluster of those that Injections are to blame for.
+    pub refusals: Refusals,
 }
 
 struct Shared {
@@ -102,10 +105,17 @@ impl Server {
         let Review { uid, subject } = review;
         let answer = match &subject {
             Subject::Other(why) => Answer::Untouched(why),
-            Subject::Pod { namespace, pod } => {
+            Subject::Pod {
+                namespace,
+                pod,
+                dry_run,
+            } => {
                 let answer = admit(namespace, pod, &self.world.get(), &self.configuration.get());
                 if let Answer::Denied(denial) = &answer {
                     self.denials.tell(namespace, pod, denial);
+                    if !dry_run {
+                        self.refusals.tell(namespace, pod, denial);
+                    }
                 }
                 answer
             }

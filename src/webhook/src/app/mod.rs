@@ -32,6 +32,8 @@ use crate::certificates::{Keeper, KeeperConfig};
 use crate::config;
 use crate::denials::Denials;
 use crate::metrics::Metrics;
+use crate::report::{Refusals, Report};
+use crate::watch::Watch;
 use crate::world::CurrentWorld;
 
 /// Where the webhook's certificate comes from.
@@ -75,10 +77,21 @@ pub struct Config {
     pub certificate: Certificate,
     /// What is known of the cluster.
     pub world: CurrentWorld,
+    /// The cluster, which keeps `world` current and is told about its Injections. Without one `world` never changes.
+    pub cluster: Option<Cluster>,
     /// What callers may cost: [`limits`].
     pub limits: ServeLimits,
     /// The time.
     pub clock: Arc<dyn Clock>,
+}
+
+/// A cluster, by a client that may watch and write what its RBAC says.
+pub struct Cluster(pub kube::Client);
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cluster")
+    }
 }
 
 /// A webhook that listens.
@@ -115,6 +128,7 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
         admin_listen,
         certificate,
         world,
+        cluster,
         limits,
         clock,
     } = config;
@@ -135,19 +149,40 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
             (TlsSource::Authority { authority, names }, Some(keeper))
         }
     };
-    let (tls, reloader) = ServerTls::open(source, clock, &runtime_metrics)?;
+    let (tls, reloader) = ServerTls::open(source, Arc::clone(&clock), &runtime_metrics)?;
     let listener = Listener::bind(listen)?;
     let admin_listener = Listener::bind(admin_listen)?;
     let (address, admin_address) = (listener.local_addr(), admin_listener.local_addr());
     let (shutdown, readiness) = (Shutdown::new(), Readiness::new());
 
+    let mut tasks = Tasks::new(shutdown.clone());
+    let refusals = match cluster {
+        None => Refusals::default(),
+        Some(Cluster(client)) => {
+            let (world, metrics) = (world.clone(), Arc::clone(&metrics));
+            let watch = Watch {
+                client: client.clone(),
+                world,
+                metrics: Arc::clone(&metrics),
+                clock: Arc::clone(&clock),
+            };
+            let report = Report {
+                client,
+                objects: watch.spawn(&mut tasks, &readiness),
+                configuration: configuration.clone(),
+                metrics,
+                clock,
+            };
+            report.spawn(&mut tasks)
+        }
+    };
     let router = admission::router(admission::Server {
         configuration: configuration.clone(),
         world,
         metrics,
         denials: Denials::default(),
+        refusals,
     });
-    let mut tasks = Tasks::new(shutdown.clone());
     let ca_pem = tls.ca_pem();
     tasks.spawn(
         "https",

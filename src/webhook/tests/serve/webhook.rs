@@ -70,6 +70,7 @@ impl Webhook {
                 env_files: EnvFiles::Supported,
                 ..World::default()
             }),
+            cluster: None,
             limits,
             clock,
         })
