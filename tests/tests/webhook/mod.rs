@@ -1,6 +1,7 @@
 //! The admission webhook and what is shipped with it, at a real API server.
 
 mod admission;
+mod authority;
 mod conditions;
 mod corpus;
 mod definitions;
