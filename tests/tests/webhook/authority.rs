@@ -90,6 +90,7 @@ impl Shared {
                 restart_rules: true,
                 ..World::default()
             }),
+            cluster: None,
             limits: app::limits(Duration::from_secs(1)),
             clock: Arc::clone(&self.clock) as _,
         })
