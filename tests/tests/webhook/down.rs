@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::pods::{inline, pod, refusal};
-use super::server::{self, Webhook};
+use super::server::{self, Certificates, Webhook};
 
 /// A cluster where pods that ask must wait.
 struct Down {
@@ -27,7 +27,7 @@ impl Down {
 
     async fn make() -> Self {
         let cluster = Cluster::start().await.unwrap();
-        let webhook = Webhook::start(&cluster).await.unwrap();
+        let webhook = Webhook::start(&cluster, Certificates::Own).await.unwrap();
         let before = cluster.namespace(&[]).await.unwrap();
         for name in ["to-label", "to-end"] {
             let mut made = pod(name, &inline());

@@ -2,11 +2,13 @@
 
 use super::load::admissions_during;
 use super::pods::{inline, pod};
-use super::server;
+use super::server::{Certificates, Webhook};
+use esi_tests::kubernetes::Cluster;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_admission_fails_while_a_certificate_file_is_replaced() {
-    let (cluster, webhook) = server::shared_webhook().await;
+    let cluster = &Cluster::start().await.unwrap();
+    let webhook = Webhook::start(cluster, Certificates::Files).await.unwrap();
     let namespace = cluster.namespace(&[]).await.unwrap();
     let three_times = async {
         for _ in 0..3 {

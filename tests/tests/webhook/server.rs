@@ -40,8 +40,17 @@ pub(crate) async fn shared() -> &'static Cluster {
 pub(crate) async fn shared_webhook() -> (&'static Cluster, &'static Webhook) {
     static WEBHOOK: OnceCell<Webhook> = OnceCell::const_new();
     let cluster = Cluster::shared().await;
-    let start = async || Webhook::start(cluster).await.unwrap();
+    let start = async || Webhook::start(cluster, Certificates::Own).await.unwrap();
     (cluster, WEBHOOK.get_or_init(start).await)
+}
+
+/// Where the webhook's certificate comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Certificates {
+    /// Its own authority, in a Secret: as it is shipped.
+    Own,
+    /// Files, and a bundle that the test keeps, in the place of cert-manager.
+    Files,
 }
 
 /// A webhook that runs.
@@ -51,41 +60,45 @@ pub(crate) struct Webhook {
 
 impl Webhook {
     /// Installed, running, and called by the API server.
-    pub(crate) async fn start(cluster: &Cluster) -> Result<Self> {
+    pub(crate) async fn start(cluster: &Cluster, certificates: Certificates) -> Result<Self> {
         install(cluster).await?;
         let client = cluster.admin().await?;
         let address = service_address(&client).await?;
         let kubeconfig = written(cluster, "webhook.kubeconfig", &account(cluster, &client).await?)?;
         let configuration = written(cluster, "webhook.yaml", &configuration(cluster))?;
-        let (certificate, key) = certify(cluster)?;
-        trust(&client, cluster.ca()).await?;
+        let listen = format!("{address}:443");
+        let mut arguments = vec![
+            "serve",
+            "--listen",
+            &listen,
+            "--admin-listen",
+            "127.0.0.1:0",
+            "--log-format",
+            "json",
+        ];
+        let configuration = configuration.display().to_string();
+        arguments.extend(["--config", &configuration]);
+        let files;
+        if certificates == Certificates::Files {
+            let (certificate, key) = certify(cluster)?;
+            trust(&client, cluster.ca()).await?;
+            files = [certificate.display().to_string(), key.display().to_string()];
+            arguments.extend(["--tls-cert", &files[0], "--tls-key", &files[1]]);
+        }
+        let log = cluster.dir().join("esi-webhook.log");
         let mut process = Server::start_with(
             "root",
             &binary("esi-webhook")?,
-            &[
-                "serve",
-                "--config",
-                &configuration.display().to_string(),
-                "--listen",
-                &format!("{address}:443"),
-                "--admin-listen",
-                "127.0.0.1:0",
-                "--tls-cert",
-                &certificate.display().to_string(),
-                "--tls-key",
-                &key.display().to_string(),
-                "--log-format",
-                "json",
-            ],
+            &arguments,
             &[("KUBECONFIG", &kubeconfig.display().to_string())],
-            &cluster.dir().join("esi-webhook.log"),
+            &log,
         )?;
-        let log = cluster.dir().join("esi-webhook.log");
         process.wait_until("it listens", || {
             fs::read_to_string(&log).is_ok_and(|log| log.contains("\"listening\""))
         })?;
         let this = Self { process };
-        await_calls(&cluster.namespace(&[]).await?).await;
+        // Trusted by the API server, and of knowledge of its Injections.
+        await_told(&cluster.namespace(&[]).await?, &["denied the request: Injection"]).await;
         Ok(this)
     }
 
@@ -106,11 +119,15 @@ impl Webhook {
 
 /// Waits until the API server calls the webhook for pods of this namespace, whether or not anybody answers.
 pub(crate) async fn await_calls(namespace: &Namespace) {
-    // An Injection that nobody made: refused by who answers, and otherwise because nobody does.
+    await_told(namespace, &["calling webhook", "admission webhook"]).await;
+}
+
+/// Waits until a pod that names an Injection which nobody made is refused with one of these words.
+async fn await_told(namespace: &Namespace, words: &[&str]) {
     let asks = pod("probe", &[("esi.external-secrets.io/inject", "nobody-made-this")]);
     eventually("the webhook is called", async || {
         let told = namespace.dry_run(&asks).await.map_err(|error| error.to_string());
-        told.is_err_and(|told| told.contains("calling webhook") || told.contains("admission webhook"))
+        told.is_err_and(|told| words.iter().any(|word| told.contains(word)))
     })
     .await;
 }
