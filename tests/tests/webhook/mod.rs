@@ -13,3 +13,4 @@ mod policies;
 mod rotation;
 mod second;
 mod server;
+mod watch;
