@@ -9,7 +9,7 @@ use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, List
 use serde_json::{Value, json};
 
 use super::pods::{names, pod, refusal};
-use super::server::{self, Webhook};
+use super::server::{self, Certificates, Webhook};
 
 const INJECT: &str = "esi.external-secrets.io/inject";
 
@@ -118,7 +118,7 @@ async fn who_wrote_an_injection_sees_in_an_event_why_a_pod_is_refused() {
 #[tokio::test]
 async fn variables_are_refused_as_long_as_there_is_a_node_that_would_leave_them_empty() {
     let cluster = Cluster::start().await.unwrap();
-    let webhook = Webhook::start(&cluster).await.unwrap();
+    let webhook = Webhook::start(&cluster, Certificates::Own).await.unwrap();
     let namespace = cluster.namespace(&[]).await.unwrap();
     let asks = pod(
         "app",
