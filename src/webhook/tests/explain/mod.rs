@@ -1,5 +1,6 @@
 //! The command line of `explain`.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 const POD: &str = "
@@ -56,4 +57,47 @@ fn a_mistake_in_the_command_line_is_none_of_the_pods() {
     let error = text(&shown.stderr);
     let expected = "error: /nowhere.yaml cannot be read: No such file";
     assert!(error.contains(expected), "{error}");
+}
+
+/// A path of the project.
+fn project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+/// Explains what is shown to people, which must be taken as it stands and without a warning.
+fn is_taken(files: &[PathBuf]) {
+    let files = files.iter().flat_map(|file| [Path::new("-f"), file]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_esi-webhook"));
+    let shown = command.env_clear().arg("explain").args(files).output().unwrap();
+    let notes = text(&shown.stderr);
+    assert_eq!(shown.status.code(), Some(0), "{notes}");
+    assert!(!notes.contains("warning:"), "{notes}");
+    assert!(text(&shown.stdout).contains("esi-init"), "{notes}");
+}
+
+#[test]
+fn the_example_that_is_shipped_is_taken() {
+    is_taken(&[
+        project("deploy/examples/injection/pod.yaml"),
+        project("deploy/examples/injection/injection.yaml"),
+    ]);
+}
+
+#[test]
+fn every_pod_of_the_documentation_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    for page in ["README.md", "docs/webhook.md"] {
+        let page = std::fs::read_to_string(project(page)).unwrap();
+        let examples = page.split("```yaml\n").skip(1);
+        let examples = examples.map(|rest| rest.split("```").next().unwrap_or_default());
+        let pods: Vec<_> = examples
+            .filter(|example| example.contains("kind: Pod\n") || example.contains("kind: Deployment\n"))
+            .collect();
+        assert!(!pods.is_empty(), "there is no example");
+        for pod in pods {
+            let file = folder.path().join("example.yaml");
+            std::fs::write(&file, pod).unwrap();
+            is_taken(&[file]);
+        }
+    }
 }
