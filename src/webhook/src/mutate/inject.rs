@@ -134,7 +134,8 @@ impl<'s> Gift<'s> {
     }
 
     fn entries(&self) -> usize {
-        self.variables.len().saturating_add(self.mounts.len())
+        let added = [self.variables.len(), self.mounts.len(), self.prefix.len()];
+        added.into_iter().fold(self.replaced.len(), usize::saturating_add)
     }
 
     fn write(self, patch: &mut Writer, warnings: &mut Warnings) {

@@ -121,6 +121,7 @@ fn again(pod: &Value, view: &Pod<'_>, found: &str, context: &Context<'_>) -> Res
     if strip.is_empty() {
         return inject::inject(view, context);
     }
+    limits::check_removed(strip.0.len())?;
     let mut stripped = pod.clone();
     json_patch::patch(&mut stripped, &strip).map_err(|_broken| MutateError::Strip)?;
     let mut mutation = inject::inject(&Pod::read(&stripped)?, context)?;

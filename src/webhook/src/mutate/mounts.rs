@@ -129,8 +129,7 @@ fn conflict(recipient: &Recipient<'_>, mount: &OurMount<'_>, other: String) -> M
 }
 
 fn is_read_only(pod: &Pod<'_>, mount: &Mount<'_>) -> bool {
-    let volume = || pod.volumes().iter().find(|volume| volume.name == mount.volume);
-    mount.read_only || volume().is_some_and(|volume| volume.is_read_only())
+    mount.read_only || pod.read_only.contains(mount.volume)
 }
 
 /// Where another path is, seen from ours.
@@ -144,19 +143,27 @@ enum Relation {
     Apart,
 }
 
-/// By components, as a container runtime cleans paths: `/a//b/` is `/a/b`.
+/// By components, as a container runtime cleans paths: `/a//b/` is `/a/b`, and so is `/a/x/../b`.
 fn relate(ours: &str, other: &str) -> Relation {
-    let parts = |path| str::split(path, '/').filter(|part| !matches!(*part, "" | "."));
-    let (mut ours, mut other) = (parts(ours), parts(other));
-    loop {
-        match (ours.next(), other.next()) {
-            (None, None) => return Relation::Same,
-            (None, Some(_)) => return Relation::Inside,
-            (Some(_), None) => return Relation::Around,
-            (Some(one), Some(another)) if one == another => {}
-            (Some(_), Some(_)) => return Relation::Apart,
+    let (ours, other) = (parts(ours), parts(other));
+    match (ours.starts_with(&other), other.starts_with(&ours)) {
+        (true, true) => Relation::Same,
+        (false, true) => Relation::Inside,
+        (true, false) => Relation::Around,
+        (false, false) => Relation::Apart,
+    }
+}
+
+fn parts(path: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
         }
     }
+    parts
 }
 
 #[cfg(test)]
@@ -169,6 +176,10 @@ mod tests {
             ("/etc/db", Relation::Same),
             ("/etc//db/", Relation::Same),
             ("/etc/./db", Relation::Same),
+            ("/etc/x/../db", Relation::Same),
+            ("/../etc/db", Relation::Same),
+            ("/etc/db/..", Relation::Around),
+            ("etc/db", Relation::Same),
             ("/etc/db/x", Relation::Inside),
             ("/etc", Relation::Around),
             ("/", Relation::Around),

@@ -1,5 +1,7 @@
 //! What is ours in a marked pod: whether it is all in place, and how it is taken out again.
 
+use std::collections::BTreeSet;
+
 use json_patch::Patch;
 
 use super::env;
@@ -23,6 +25,7 @@ pub(super) struct Ours<'p> {
     init: Option<&'p Container<'p>>,
     /// Where our volumes are, and their names; in order of the list.
     volumes: Vec<Volume<'p>>,
+    names: BTreeSet<&'p str>,
 }
 
 impl<'p> Ours<'p> {
@@ -30,29 +33,29 @@ impl<'p> Ours<'p> {
     /// its mount in our init container.
     pub(super) fn find(pod: &'p Pod<'p>, shares: &'p [Share<'p>]) -> Self {
         let init = pod.init().find(|container| is_ours(container));
-        let filled = |name: &str| {
-            init.is_some_and(|init| {
-                init.mounts()
-                    .any(|mount| mount.volume == name && mount.path.starts_with(INIT_VOLUMES))
-            })
-        };
+        let mounts = init.into_iter().flat_map(Container::mounts);
+        let filled: BTreeSet<&str> = mounts
+            .filter(|mount| mount.path.starts_with(INIT_VOLUMES))
+            .map(|mount| mount.volume)
+            .collect();
         let ours = |volume: &&Volume<'p>| {
             [ENV_VOLUME, TOKEN_VOLUME, BIN_VOLUME].contains(&volume.name)
                 || (volume.name.starts_with(VOLUME_PREFIX)
-                    && (volume.driver() == Some(DRIVER) || filled(volume.name)))
+                    && (volume.driver() == Some(DRIVER) || filled.contains(volume.name)))
         };
-        let volumes = pod.volumes().iter().filter(ours).copied().collect();
+        let volumes: Vec<Volume<'p>> = pod.volumes().iter().filter(ours).copied().collect();
         Self {
             pod,
             shares,
             init,
+            names: volumes.iter().map(|volume| volume.name).collect(),
             volumes,
         }
     }
 
     /// Whether a volume of this name is ours, be it that somebody removed it.
     fn is_ours(&self, name: &str) -> bool {
-        is_reserved(name, self.shares) || self.volumes.iter().any(|volume| volume.name == name)
+        is_reserved(name, self.shares) || self.names.contains(name)
     }
 
     /// Whether everything is there, as it is to be, and nothing more.

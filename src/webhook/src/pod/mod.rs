@@ -13,6 +13,8 @@ mod container;
 mod object;
 mod quantity;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 pub(crate) use container::{Container, Kind, Mount, Variable};
@@ -42,6 +44,8 @@ pub(crate) struct Pod<'a> {
     pub(crate) ephemeral: Vec<&'a str>,
     /// Its volumes; absent where there is no list.
     pub(crate) volumes: Option<Vec<Volume<'a>>>,
+    /// Names of those in which nothing can be made, whatever their mounts say.
+    pub(crate) read_only: BTreeSet<&'a str>,
     /// Who its containers run as where they do not say themselves.
     pub(crate) run_as_user: Option<i64>,
     /// As which group they run where they do not say themselves.
@@ -73,8 +77,7 @@ impl Volume<'_> {
         self.raw.get("csi")?.get("driver")?.as_str()
     }
 
-    /// Whether nothing can be made in it, whatever its mounts say.
-    pub(crate) fn is_read_only(&self) -> bool {
+    fn is_read_only(&self) -> bool {
         ["configMap", "secret", "projected", "downwardAPI", "image"]
             .iter()
             .any(|kind| self.raw.get(*kind).is_some_and(|source| !source.is_null()))
@@ -113,6 +116,8 @@ impl<'a> Pod<'a> {
             Ok(())
         })?;
         let security = spec.object("securityContext")?;
+        let volumes = read_volumes(&spec)?;
+        let read_only = volumes.iter().flatten().filter(|volume| volume.is_read_only());
         let number = |key| security.as_ref().map_or(Ok(None), |security| security.id(key));
         Ok(Self {
             has_metadata: metadata.is_some(),
@@ -121,7 +126,8 @@ impl<'a> Pod<'a> {
             containers,
             has_init_containers: init.is_some(),
             ephemeral,
-            volumes: read_volumes(&spec)?,
+            read_only: read_only.map(|volume| volume.name).collect(),
+            volumes,
             run_as_user: number("runAsUser")?,
             run_as_group: number("runAsGroup")?,
             fs_group: number("fsGroup")?,

@@ -2,6 +2,7 @@
 
 mod again;
 mod build;
+mod hostile;
 mod properties;
 mod refused;
 mod rows;
