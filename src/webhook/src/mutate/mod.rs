@@ -109,7 +109,7 @@ fn again(pod: &Value, view: &Pod<'_>, found: &str, context: &Context<'_>) -> Res
     let ours = Ours::find(view, context.shares);
     if found == context.mark {
         let recipients = select::select(view, context.shares)?;
-        if ours.are_in_place(&recipients) {
+        if ours.are_in_place(&recipients) && ours.suit(recipients, context.configuration) {
             // A mesh may have come since that swallows the traffic.
             if context.shares.iter().any(Share::by_init) && context.asked.options.position.is_none() {
                 position::decide(view, None, &[])?;

@@ -6,6 +6,7 @@ use json_patch::Patch;
 
 use super::env;
 use super::exec;
+use super::identity::Identity;
 use super::mounts;
 use super::names::{
     BIN_VOLUME, DRIVER, ENV_VOLUME, INIT_VOLUMES, INJECTED_LABEL, INJECTED_LABEL_VALUE, TOKEN_VOLUME,
@@ -14,7 +15,9 @@ use super::names::{
 use super::patch::{Step, Writer};
 use super::select::{Recipient, is_ours};
 use super::share::Share;
-use crate::config::VolumeKind;
+use super::volumes;
+use super::warnings::Warnings;
+use crate::config::{Configuration, VolumeKind};
 use crate::pod::{Container, Kind, Pod, Volume};
 
 /// What is ours in a marked pod.
@@ -66,6 +69,25 @@ impl<'p> Ours<'p> {
             && self.init.is_some() == self.shares.iter().any(Share::by_init)
             && self.volumes_are_in_place()
             && self.containers_are_in_place(recipients)
+    }
+
+    /// Whether what was written for those who get something suits who they run as: a copy may run as somebody else.
+    pub(super) fn suit(&self, recipients: Vec<Recipient<'_>>, configuration: &Configuration) -> bool {
+        let complete = |recipient: &Recipient<'_>| self.is_complete(recipient);
+        let served: Vec<Recipient<'_>> = recipients.into_iter().filter(complete).collect();
+        let by_init = |_| Identity::of_init(self.pod, &served, configuration);
+        let identity = self.init.map(by_init);
+        let suits = |share: &Share<'_>| {
+            let warnings = &mut Warnings::default();
+            let wanted = volumes::carry(self.pod, &served, share, identity.as_ref(), warnings).volume;
+            let found = self.volumes.iter().find(|volume| volume.name == share.volume);
+            let wanted = wanted.as_ref().and_then(|volume| volume.get("csi"));
+            let found = found.and_then(|volume| volume.raw.get("csi"));
+            let [wanted, found] = [wanted, found].map(|csi| csi?.get("volumeAttributes"));
+            wanted == found
+        };
+        self.init.and_then(|init| init.run_as_user) == identity.as_ref().map(|identity| identity.user)
+            && self.shares.iter().all(suits)
     }
 
     fn volumes_are_in_place(&self) -> bool {

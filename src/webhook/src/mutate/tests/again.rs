@@ -66,6 +66,24 @@ fn what_others_add_afterwards_changes_nothing() {
 }
 
 #[test]
+fn a_copy_that_runs_as_somebody_else_can_read_its_files() {
+    let asks = [
+        ask([Bind::new("db").file("db.json")]),
+        ask([Bind::new("db").file("db.json").node()]),
+        in_memory(ask([Bind::new("db").file("db.json")])),
+    ];
+    for asked in asks {
+        let anew = with(pod(), "/spec/securityContext/runAsUser", json!(2000));
+        let copy = with(
+            injected(&pod(), &asked),
+            "/spec/securityContext/runAsUser",
+            json!(2000),
+        );
+        assert_eq!(show(&injected(&copy, &asked)), show(&injected(&anew, &asked)));
+    }
+}
+
+#[test]
 fn a_mesh_that_came_afterwards_and_swallows_the_traffic_is_refused() {
     let mut pod = injected(&pod(), &ask([Bind::new("db").file("x")]));
     pod["spec"]["initContainers"]
