@@ -1,5 +1,6 @@
 //! `esi-cli`, the shipped binary, against the shipped server and a real PostgreSQL.
 
+mod injected;
 mod world;
 
 use std::collections::BTreeSet;

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Output, Stdio};
 
 use esi_tests::federation::{Federation, binary};
@@ -67,7 +67,7 @@ impl Cli {
         for plan in plans.as_array().unwrap() {
             std::fs::create_dir_all(self.volume(plan["binding"].as_str().unwrap())).unwrap();
         }
-        let ca = std::fs::read_to_string(&self.ca).unwrap();
+        let ca = self.ca();
         let servers = json!({ "default": { "url": self.url, "ca": ca, "audience": AUDIENCE } });
         let mut command = self.command("init");
         command.arg("--env-dir").arg(self.dir.path().join("env"));
@@ -85,6 +85,21 @@ impl Cli {
             .args(["exec", "--environ"])
             .arg(self.volume(binding).join(".environ"));
         command
+    }
+
+    /// The pod's own directory.
+    pub(super) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The server.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What its certificate is checked against, in PEM.
+    pub(super) fn ca(&self) -> String {
+        std::fs::read_to_string(&self.ca).unwrap()
     }
 
     /// Where `init` copies `esi-cli` to.
