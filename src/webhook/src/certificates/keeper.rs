@@ -40,9 +40,7 @@ pub struct KeeperConfig {
 #[non_exhaustive]
 pub enum KeeperError {
     /// The API server refuses, or cannot be reached.
-    #[error(
-        "the API server does not let {what} be {done}: check that it is reachable, and the webhook's RBAC"
-    )]
+    #[error("{what} could not be {done}: check that the API server is reachable, and the webhook's RBAC")]
     Api {
         /// Which object.
         what: String,
@@ -128,21 +126,36 @@ impl Keeper {
     /// Runs until a stop is requested. `blocker` is dropped once the bundle is in place.
     pub async fn run(self, blocker: Blocker, shutdown: Shutdown) {
         let mut blocker = Some(blocker);
+        // What was last said of a failure: the same is not said every few seconds.
+        let mut said = None;
+        let mut say_once = |problem: Option<String>| {
+            if let Some(problem) = problem.as_ref().filter(|_| problem != said) {
+                tracing::warn!(
+                    problem,
+                    "the API server is not told to trust this webhook: trying again"
+                );
+            }
+            said = problem;
+        };
         loop {
             match self.round().await {
                 Ok(true) => {
                     self.metrics.bundle_in_place(true);
+                    say_once(None);
                     if blocker.take().is_some() {
                         tracing::info!("the API server trusts this webhook");
                     }
                 }
-                Ok(false) => self.metrics.bundle_in_place(false),
+                Ok(false) => {
+                    self.metrics.bundle_in_place(false);
+                    say_once(Some(format!(
+                        "there is no MutatingWebhookConfiguration {}, or it is being changed: apply deploy/webhook",
+                        self.config.webhook_configuration
+                    )));
+                }
                 Err(error) => {
                     self.metrics.bundle_in_place(false);
-                    tracing::warn!(
-                        error = chain(&error),
-                        "the certificate authority is not kept: trying again"
-                    );
+                    say_once(Some(chain(&error)));
                 }
             }
             tokio::select! {
