@@ -6,9 +6,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, Parser, Subcommand};
 use esi_core::{Checkpoint, NoCheckpoint, SystemClock, span};
-use esi_runtime::telemetry::{self, Format, TelemetryConfig};
+use esi_runtime::args::{LogArgs, duration};
 use esi_runtime::tls::TlsSource;
 
 use crate::app::{self, AppError, Config};
@@ -21,22 +21,8 @@ use crate::issue::IssueLimits;
 pub struct Args {
     #[command(subcommand)]
     command: Command,
-    /// How the log on standard error is written.
-    #[arg(long, global = true, env = "ESI_LOG_FORMAT", value_enum, default_value_t = LogFormat::Auto)]
-    log_format: LogFormat,
-    /// What is logged, such as `info` or `esi_federation=debug,warn`. Libraries that would log secrets stay silent.
-    #[arg(long, global = true, env = "ESI_LOG", default_value = "info")]
-    log: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum LogFormat {
-    /// Text on a terminal, JSON elsewhere.
-    Auto,
-    /// One JSON object a line.
-    Json,
-    /// For people.
-    Text,
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -60,10 +46,6 @@ impl FromStr for LedgerPath {
             _ => Err("write sqlite:PATH, such as sqlite:/var/lib/esi/ledger.db".to_owned()),
         }
     }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    span::parse(text).map_err(|error| error.to_string())
 }
 
 #[derive(Debug, ClapArgs)]
@@ -147,17 +129,8 @@ impl Args {
     /// # Errors
     /// What ended it.
     pub fn run_with(self, checkpoint: Arc<dyn Checkpoint>) -> Result<(), AppError> {
-        let Self {
-            command,
-            log_format,
-            log,
-        } = self;
-        let format = match log_format {
-            LogFormat::Auto => Format::detect(),
-            LogFormat::Json => Format::Json,
-            LogFormat::Text => Format::Text,
-        };
-        telemetry::init(&TelemetryConfig { format, filter: log })?;
+        let Self { command, log } = self;
+        log.init()?;
         esi_runtime::memory::hide()?;
         esi_runtime::crypto::install()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()

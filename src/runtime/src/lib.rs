@@ -1,6 +1,7 @@
 //! What every long-running ESI program needs around its own work, and nothing of that work.
 //!
 //! ```text
+//!  args ── flags of every server
 //!  memory ── never dumped            descriptors ── as many as may be
 //!  crypto ── one provider          telemetry, log quota ── logs, with caps that no filter lifts
 //!  shutdown ── asked to stop?      tasks ── what must be alive, and the drain
@@ -14,6 +15,7 @@
 //! notices its death; every wait on a peer has a deadline and every collection a bound.
 
 pub mod admin;
+pub mod args;
 pub mod changes;
 pub mod crypto;
 pub mod descriptors;

@@ -8,10 +8,10 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use esi_core::SystemClock;
 use esi_core::names::{Namespace, ObjectName};
-use esi_core::{SystemClock, span};
-use esi_runtime::telemetry::{self, Format, TelemetryConfig};
+use esi_runtime::args::{LogArgs, duration};
 use esi_runtime::tls::TlsSource;
 
 use crate::app::{self, AppError, Certificate, Cluster, Config};
@@ -25,22 +25,8 @@ use crate::world::CurrentWorld;
 pub struct Args {
     #[command(subcommand)]
     command: Command,
-    /// How the log on standard error is written.
-    #[arg(long, global = true, env = "ESI_LOG_FORMAT", value_enum, default_value_t = LogFormat::Auto)]
-    log_format: LogFormat,
-    /// What is logged, such as `info` or `esi_webhook=debug,warn`.
-    #[arg(long, global = true, env = "ESI_LOG", default_value = "info")]
-    log: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum LogFormat {
-    /// Text on a terminal, JSON elsewhere.
-    Auto,
-    /// One JSON object a line.
-    Json,
-    /// For people.
-    Text,
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -50,10 +36,6 @@ enum Command {
     /// Show what would be made of pods, without a cluster. Ends with 1 if one of them would be denied, with 2 if
     /// something cannot be read.
     Explain(ExplainArgs),
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    span::parse(text).map_err(|error| error.to_string())
 }
 
 /// Worker threads: a review is 0.1 ms of work, so that two take more than an API server can ask; more would only hold
@@ -184,20 +166,17 @@ impl Args {
     /// What ended it.
     pub fn run(self) -> Result<ExitCode, AppError> {
         match self.command {
-            Command::Serve(serve) => serve.run(self.log_format, self.log),
+            Command::Serve(serve) => serve.run(self.log),
             Command::Explain(explain) => explain.run(),
         }
     }
 }
 
 impl Serve {
-    fn run(self, log_format: LogFormat, log: String) -> Result<ExitCode, AppError> {
-        let format = match log_format {
-            LogFormat::Auto => Format::detect(),
-            LogFormat::Json => Format::Json,
-            LogFormat::Text => Format::Text,
-        };
-        telemetry::init(&TelemetryConfig { format, filter: log })?;
+    fn run(self, log: LogArgs) -> Result<ExitCode, AppError> {
+        log.init()?;
+        // It holds the key of its own authority.
+        esi_runtime::memory::hide()?;
         esi_runtime::crypto::install()?;
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(WORKERS)

@@ -1,7 +1,7 @@
 //! Why a webhook could not start, or ended.
 
 use esi_runtime::telemetry::TelemetryError;
-use esi_runtime::{ServeError, TasksError, TlsError, crypto};
+use esi_runtime::{ServeError, TasksError, TlsError, crypto, memory};
 use thiserror::Error;
 
 use crate::certificates::KeeperError;
@@ -15,6 +15,9 @@ pub enum AppError {
     /// The log could not be set up.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
+    /// The process's memory could be dumped.
+    #[error(transparent)]
+    Memory(#[from] memory::NotHidden),
     /// The crypto provider could not be set up.
     #[error(transparent)]
     Crypto(#[from] crypto::AlreadyInstalled),
