@@ -1,7 +1,14 @@
 //! Every CEL expression that is shipped, evaluated without an API server. That the API server reads them alike is
 //! shown by the tests beside this one.
 
+use std::sync::Arc;
+
+use esi_resources::injection::Injection;
 use esi_tests::kubernetes::{Manifests, deploy};
+use esi_webhook::admission::Answer;
+use esi_webhook::admit::admit;
+use esi_webhook::config::Configuration;
+use esi_webhook::world::{EnvFiles, World};
 use kube_cel::KubeCelExt as _;
 use kube_cel::cel::{Context, Program, Value as CelValue, to_value};
 use rstest::rstest;
@@ -286,4 +293,114 @@ fn the_mark_does_not_come_later() {
         };
         assert!(change.refusal(&policy("esi-mark-is-kept")).is_some(), "{what}");
     }
+}
+
+/// What a pod may say for itself; each alone, under our prefix.
+const OWN: [&[(&str, &str)]; 7] = [
+    &[],
+    &[("inject", "db")],
+    &[("generator", "Fake/platform/shop"), ("files", "db.json=json")],
+    &[("files", "db.json=json")],
+    &[("injct", "db")],
+    &[("volume", "csi")],
+    &[("injected", "1:0123")],
+];
+/// The same under the original's prefix, beside its switches.
+const ORIGINAL: [&[(&str, &str)]; 3] = [
+    &[],
+    &[("federated-token", "/token")],
+    &[
+        (
+            "federated-server-url",
+            "https://esi-federation.esi-system.svc:8443",
+        ),
+        ("federated-generators", "Fake/platform/shop"),
+        ("inject-on-env", "DB_USER=username"),
+    ],
+];
+/// What a switch may say.
+const SWITCH: [Option<&str>; 4] = [None, Some("true"), Some("false"), Some("no")];
+
+/// A cluster with the Injection `db`, and its operator's decisions.
+fn surroundings() -> (World, Configuration) {
+    let spec = json!({
+        "source": { "generator": { "kind": "Fake", "name": "shop" } },
+        "files": [{ "path": "db.json", "format": "json" }]
+    });
+    let injection = Injection::parse("demo".parse().unwrap(), "db".parse().unwrap(), &spec).unwrap();
+    let key = (injection.namespace.clone(), injection.name.clone());
+    let world = World {
+        injections: [(key, Ok(Arc::new(injection)))].into(),
+        env_files: EnvFiles::Supported,
+        restart_rules: true,
+    };
+    let text = std::fs::read_to_string(deploy("webhook").join("config.yaml")).unwrap();
+    let ca = include_str!("../../../src/webhook/src/explain/example-ca.pem");
+    (
+        world,
+        Configuration::parse(&text, &|_| Ok(ca.to_owned())).unwrap(),
+    )
+}
+
+/// The conditions under which the webhook is called, the webhook, and the policy that looks after it are three readers
+/// of the same annotations.
+#[test]
+fn the_conditions_the_webhook_and_the_policy_agree_about_who_asks() {
+    let compiled = |shipped: Shipped| -> Vec<Program> {
+        let conditions = shipped.conditions.iter();
+        conditions.map(|it| Program::compile(it).unwrap()).collect()
+    };
+    let (called, watched) = (
+        compiled(registration()),
+        compiled(policy("esi-asked-is-injected")),
+    );
+    let ((world, configuration), namespace) = (surroundings(), "demo".parse().unwrap());
+    let switches = || SWITCH.iter().copied();
+    let mut seen = [0_usize; 3];
+    for (own, original) in OWN
+        .iter()
+        .flat_map(|own| ORIGINAL.iter().map(move |original| (own, original)))
+    {
+        for (skip, theirs) in switches().flat_map(|skip| switches().map(move |theirs| (skip, theirs))) {
+            for (env, files) in switches().flat_map(|env| switches().map(move |files| (env, files))) {
+                let ours = own.iter().copied().chain(skip.map(|skip| ("skip", skip)));
+                let switched = [("skip", theirs), ("env-vars", env), ("file-secrets", files)];
+                let switched = switched
+                    .into_iter()
+                    .filter_map(|(key, value)| Some((key, value?)));
+                let mut pod = pod("app", &[]);
+                for (key, value) in ours {
+                    pod["metadata"]["annotations"][format!("{OURS}/{key}")] = json!(value);
+                }
+                for (key, value) in original.iter().copied().chain(switched) {
+                    pod["metadata"]["annotations"][format!("{ORIGINALS}/{key}")] = json!(value);
+                }
+                let mut context = Context::default().with_all();
+                context.add_variable_from_value("object", to_value(&pod).unwrap());
+                let meets = |conditions: &[Program]| {
+                    let held = |it: &Program| matches!(it.execute(&context), Ok(CelValue::Bool(true)));
+                    conditions.iter().all(held)
+                };
+                let (called, watched) = (meets(&called), meets(&watched));
+                let answer = admit(&namespace, &pod, &world, &configuration);
+                let annotations = &pod["metadata"]["annotations"];
+                match &answer {
+                    Answer::Patched { .. } => {
+                        seen[0] += 1;
+                        assert!(called && watched, "it would start without: {annotations}");
+                    }
+                    Answer::Untouched(_) => {
+                        seen[1] += 1;
+                        assert!(!watched, "refused, though it did not ask: {annotations}");
+                    }
+                    Answer::Denied(denial) => {
+                        seen[2] += 1;
+                        assert!(!watched || called, "{}: {annotations}", denial.message);
+                    }
+                    Answer::Complete { .. } => panic!("{annotations}"),
+                }
+            }
+        }
+    }
+    assert!(seen.iter().all(|seen| *seen > 100), "{seen:?}");
 }
