@@ -111,6 +111,13 @@ impl Webhook {
         Ok(())
     }
 
+    /// Most memory that it ever had, in KiB.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.pid())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        peak.unwrap().trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// Kills it; pods that ask wait from now on.
     pub(crate) fn kill(mut self) {
         self.process.kill().unwrap();

@@ -115,6 +115,33 @@ async fn who_wrote_an_injection_sees_in_an_event_why_a_pod_is_refused() {
     assert!(note.contains("the container `app`"), "{note}");
 }
 
+/// The manifest lets it have 128 MiB. Anybody who may make Injections makes such ones; all are listed at its start.
+#[tokio::test]
+async fn a_start_beside_injections_as_large_as_the_api_server_takes_needs_little_memory() {
+    let cluster = Cluster::start().await.unwrap();
+    server::install(&cluster).await.unwrap();
+    let namespace = cluster.namespace(&[]).await.unwrap();
+    let template = "x".repeat(16 * 1024);
+    let env: Vec<Value> = (0..80)
+        .map(|n| json!({ "name": format!("V{n}"), "template": template }))
+        .collect();
+    for n in 0..60 {
+        let mut large = injection("default");
+        large["metadata"]["name"] = json!(format!("large-{n}"));
+        large["spec"]["env"] = json!(env);
+        namespace.apply(large).await.unwrap();
+    }
+    let webhook = Webhook::start(&cluster, Certificates::Own).await.unwrap();
+    let asks = pod("app", &[(INJECT, "large-59")]);
+    eventually("all are listed", async || {
+        !refusal(namespace.dry_run(&asks).await).contains("does not exist")
+    })
+    .await;
+    let peak = webhook.peak_memory();
+    webhook.kill();
+    assert!(peak < 96 * 1024, "{peak} KiB");
+}
+
 #[tokio::test]
 async fn variables_are_refused_as_long_as_there_is_a_node_that_would_leave_them_empty() {
     let cluster = Cluster::start().await.unwrap();
