@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::ExplainError;
 use super::input::Document;
+use crate::ask::{ORIGINAL, OWN};
 
 /// A pod as it would be sent to the webhook.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub(super) struct Explained {
     pub(super) title: String,
     pub(super) namespace: Namespace,
     pub(super) pod: Value,
+    /// Where its annotations belong, if what makes it has annotations that only a pod may ask by.
+    pub(super) misplaced: Option<&'static str>,
 }
 
 /// Where the kinds that make pods keep their template.
@@ -30,7 +33,8 @@ fn template(kind: &str) -> Option<&'static str> {
 /// The pod of an object, if it is one or makes some.
 pub(super) fn of(document: &Document, default: &Namespace) -> Result<Option<Explained>, ExplainError> {
     let kind = document.kind();
-    let pod = match template(kind) {
+    let template = template(kind);
+    let pod = match template {
         None if kind == "Pod" => document.object.clone(),
         None => return Ok(None),
         Some(pointer) => {
@@ -44,7 +48,17 @@ pub(super) fn of(document: &Document, default: &Namespace) -> Result<Option<Expl
         title: document.title(),
         namespace: document.namespace(default)?,
         pod,
+        misplaced: template.filter(|_| asks(&document.object)),
     }))
+}
+
+/// Whether an object's own annotations ask; those of what makes pods are not its pods'.
+fn asks(object: &Value) -> bool {
+    let annotations = object.pointer("/metadata/annotations").and_then(Value::as_object);
+    annotations.is_some_and(|annotations| {
+        let mut names = annotations.keys();
+        names.any(|name| [OWN, ORIGINAL].iter().any(|prefix| name.starts_with(prefix)))
+    })
 }
 
 /// As a controller makes it: the template's metadata and spec, and a name that begins with the controller's.

@@ -25,6 +25,12 @@ pub enum Output {
 pub(super) fn notes(outcome: &Outcome, notes: &mut dyn Write) -> Result<(), ExplainError> {
     let title = &outcome.explained.title;
     let mut text = String::new();
+    if let Some(template) = outcome.explained.misplaced {
+        let place = template.trim_start_matches('/').replace('/', ".");
+        text.push_str(&format!(
+            "warning: {title}: annotations of its own do nothing: write them into {place}.metadata.annotations\n"
+        ));
+    }
     match &outcome.answer {
         Answer::Untouched(reason) => text.push_str(&format!("note: {title}: unchanged ({reason})\n")),
         Answer::Patched { warnings, .. } | Answer::Complete { warnings } => {

@@ -155,6 +155,36 @@ fn each_kind_that_makes_pods_is_explained_by_its_template() {
 }
 
 #[test]
+fn annotations_beside_the_template_are_warned_of_with_their_place() {
+    let workload = |kind: &str, key: &str, spec: &str| {
+        let spec = spec.replace("POD", "{spec: {containers: [{name: app, image: 'app:1'}]}}");
+        let metadata = format!("{{name: web, annotations: {{{key}: db}}}}");
+        shown(
+            Output::Yaml,
+            &format!("{{kind: {kind}, metadata: {metadata}, spec: {spec}}}"),
+        )
+        .notes
+    };
+    let notes = workload("Deployment", "esi.external-secrets.io/inject", "{template: POD}");
+    let place = "warning: Deployment/web: annotations of its own do nothing: write them into \
+                 spec.template.metadata.annotations\n";
+    assert!(
+        notes.contains(place) && notes.contains("unchanged (not_asked)"),
+        "{notes}"
+    );
+    let cron = "{jobTemplate: {spec: {template: POD}}}";
+    let notes = workload("CronJob", "secretless.externalsecrets.com/env-vars", cron);
+    assert!(
+        notes.contains("spec.jobTemplate.spec.template.metadata.annotations"),
+        "{notes}"
+    );
+    let notes = workload("Deployment", "example.com/inject", "{template: POD}");
+    assert!(!notes.contains("do nothing"), "{notes}");
+    let on_a_pod = shown(Output::Yaml, &both()).notes;
+    assert!(!on_a_pod.contains("do nothing"), "{on_a_pod}");
+}
+
+#[test]
 fn lists_are_opened_and_other_kinds_are_passed_over() {
     let service = "{apiVersion: v1, kind: Service, metadata: {name: web}}";
     let indent = |text: &str| text.trim().replace('\n', "\n    ");
