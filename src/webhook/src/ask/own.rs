@@ -283,8 +283,13 @@ fn reference(own: &Annotations<'_>, text: &str, namespace: &Namespace) -> Result
             ));
         }
     };
-    read.map(kind::normalise)
-        .map_err(|error: NameError| own.malformed("generator", error.to_string()))
+    // Without the form, `platform/shop` would read as a kind that is badly spelt.
+    read.map(kind::normalise).map_err(|error: NameError| {
+        own.malformed(
+            "generator",
+            format!("{error}; write `Kind/namespace/name`, such as `PostgreSQL/{namespace}/shop`"),
+        )
+    })
 }
 
 /// The annotation that a field of the plan comes from.

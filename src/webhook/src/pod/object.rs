@@ -113,7 +113,7 @@ impl<'a, 'p> Object<'a, 'p> {
             .all(|(_, value)| value.is_string() || value.is_null())
         {
             true => Ok(Some(object.fields)),
-            false => Err(self.error(key, "one of its values is no text")),
+            false => Err(self.error(key, "one of its values is no text: put it in quotes")),
         }
     }
 

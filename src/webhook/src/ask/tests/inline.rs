@@ -154,8 +154,14 @@ fn a_generator_reference_is_refused_with_its_form() {
         let text = refused("ask_malformed", &[("esi/generator", value), ENV]);
         assert!(text.contains("`PostgreSQL/shop/shop`"), "{text}");
     }
-    let text = refused("ask_malformed", &[("esi/generator", "postgres/platform/db"), ENV]);
-    assert!(text.contains("`postgres` is no kind"), "{text}");
+    for (value, kind) in [("postgres/platform/db", "postgres"), ("platform/db", "platform")] {
+        let text = refused("ask_malformed", &[("esi/generator", value), ENV]);
+        assert!(text.contains(&format!("`{kind}` is no kind")), "{text}");
+        assert!(
+            text.contains("write `Kind/namespace/name`, such as `PostgreSQL/shop/shop`"),
+            "{text}"
+        );
+    }
 }
 
 #[test]

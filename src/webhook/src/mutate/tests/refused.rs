@@ -210,7 +210,7 @@ fn pods_that_kubernetes_would_not_take_either() {
         (
             "/metadata/annotations",
             json!({ "a": 1 }),
-            "pod.metadata.annotations: one of its values is no text",
+            "pod.metadata.annotations: one of its values is no text: put it in quotes",
         ),
         (
             "/spec/containers",
