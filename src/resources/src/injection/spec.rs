@@ -65,7 +65,10 @@ pub(crate) struct Spec {
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "`generator: { kind: …, namespace: …, name: … }`"
+)]
 #[schemars(extend("x-kubernetes-validations" = schema::rules::source()))]
 pub(super) struct Source {
     /// Minted by a generator, for each pod its own.
@@ -78,7 +81,7 @@ pub(super) struct Source {
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "`{ kind: …, namespace: …, name: … }`")]
 pub(super) struct Generator {
     /// Its kind, such as `PostgreSQL`.
     #[serde(rename = "kind")]

@@ -80,6 +80,8 @@ fn a_secret_of_a_store_is_a_source_too() {
 #[case::binding_is_no_field(and("binding", json!("x")), "spec.binding", "unknown field")]
 #[case::version_is_no_field(and("version", json!(1)), "spec.version", "unknown field")]
 #[case::no_source(with("/source", json!({})), "spec.source", "exactly one of `generator` and `secret`")]
+#[case::source_is_no_text(with("/source", json!("PostgreSQL/a/b")), "spec.source", "expected `generator: { kind: …")]
+#[case::generator_is_no_text(with("/source/generator", json!("PostgreSQL/a/b")), "spec.source.generator", "expected `{ kind: …")]
 #[case::null_is_no_value(and("ttl", json!(null)), "spec.ttl", "null")]
 #[case::kind(with("/source/generator/kind", json!("db")), "spec.source.generator.kind", "upper-case")]
 #[case::ttl(with("/ttl", json!("1 hour")), "spec.ttl", "1h30m")]
