@@ -158,6 +158,15 @@ impl<'s> Gift<'s> {
         patch.insert(&field("env"), container.has_env(), 0, variables);
         let mounts = self.mounts.iter().map(OurMount::value).collect();
         patch.append(&field("volumeMounts"), container.has_mounts(), mounts);
+        if !self.prefix.is_empty() {
+            for beside in container.commands_beside() {
+                warnings.push(&format!(
+                    "`{beside}` of the container `{}` runs a command that does not get the injected variables: with \
+                     `env-method: exec` only the container's own process has them",
+                    shown(container.name),
+                ));
+            }
+        }
         let prefix = self.prefix.into_iter().map(Value::from).collect();
         patch.insert(&field("command"), container.command.is_some(), 0, prefix);
     }

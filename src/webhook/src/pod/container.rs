@@ -37,6 +37,7 @@ pub(crate) struct Container<'a> {
     pub(crate) run_as_group: Option<i64>,
     /// What it runs in the image's place; absent where it says nothing.
     pub(crate) command: Option<&'a [Value]>,
+    fields: &'a Map<String, Value>,
     env: Option<&'a [Value]>,
     mounts: Option<&'a [Value]>,
     devices: Option<&'a [Value]>,
@@ -79,6 +80,7 @@ impl<'a> Container<'a> {
             run_as_user: id("runAsUser")?,
             run_as_group: id("runAsGroup")?,
             command: object.text_list("command")?.filter(|command| !command.is_empty()),
+            fields: object.fields(),
             env: object.each("env", |_, variable| check_variable(variable))?,
             mounts: object.each("volumeMounts", |_, mount| {
                 mount.required_text("name")?;
@@ -126,6 +128,19 @@ impl<'a> Container<'a> {
         })
     }
 
+    /// The probes and hooks that run a command of their own in it, beside its own process.
+    pub(crate) fn commands_beside(&self) -> impl Iterator<Item = &'static str> {
+        let runs = |name: &'static str, handler: Option<&Value>| {
+            let exec = handler.and_then(|handler| handler.get("exec"));
+            exec.is_some_and(Value::is_object).then_some(name)
+        };
+        let probes = ["startupProbe", "readinessProbe", "livenessProbe"];
+        let probes = probes.map(|name| runs(name, self.fields.get(name)));
+        let hooks = ["postStart", "preStop"];
+        let hooks = hooks.map(|name| runs(name, hooks_of(self.fields, name)));
+        probes.into_iter().chain(hooks).flatten()
+    }
+
     /// Where its block devices are.
     pub(crate) fn device_paths(&self) -> impl Iterator<Item = &'a str> {
         self.devices
@@ -167,6 +182,10 @@ fn check_variable(variable: &Object<'_, '_>) -> Result<(), PodError> {
 
 fn text<'a>(entry: &'a Value, key: &str) -> Option<&'a str> {
     entry.get(key)?.as_str()
+}
+
+fn hooks_of<'a>(container: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    container.get("lifecycle")?.get(name)
 }
 
 fn amount(amounts: Option<&Map<String, Value>>, resource: &str) -> Option<Quantity> {

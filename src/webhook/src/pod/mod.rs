@@ -200,7 +200,7 @@ fn has_own_resources(spec: &Object<'_, '_>) -> Result<bool, PodError> {
     for key in ["requests", "limits"] {
         if resources
             .object(key)?
-            .is_some_and(|amounts| !amounts.fields().is_empty())
+            .is_some_and(|amounts| amounts.fields().values().any(|amount| !amount.is_null()))
         {
             return Ok(true);
         }

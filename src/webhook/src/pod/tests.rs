@@ -57,3 +57,20 @@ fn whatever_is_no_object_is_no_pod() {
         "pod.spec: there is none"
     );
 }
+
+#[test]
+fn a_pod_states_resources_of_its_own_only_with_an_amount() {
+    let states = |resources: Value| {
+        let pod = json!({ "spec": { "containers": [{ "name": "app" }], "resources": resources } });
+        Pod::read(&pod).unwrap().has_own_resources
+    };
+    assert!(states(json!({ "limits": { "memory": "1Gi" } })));
+    for none in [
+        json!(null),
+        json!({}),
+        json!({ "limits": {} }),
+        json!({ "limits": { "memory": null } }),
+    ] {
+        assert!(!states(none.clone()), "{none}");
+    }
+}

@@ -62,6 +62,29 @@ fn an_exec_binding_wraps_the_command_and_leaves_args() {
 }
 
 #[test]
+fn probes_and_hooks_that_a_wrapped_command_leaves_without_variables_are_told() {
+    let exec = json!({ "exec": { "command": ["/bin/check"] } });
+    let pod = with(pod(), "/spec/containers/0/livenessProbe", exec.clone());
+    let pod = with(
+        pod,
+        "/spec/containers/0/lifecycle",
+        json!({ "preStop": exec, "postStart": { "sleep": {} } }),
+    );
+    let bind = || Bind::new("db").env("DB_USER", "username");
+    let warnings = try_mutate(&pod, &ask([bind().exec()])).unwrap().warnings;
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(
+        warnings[0].starts_with("`livenessProbe` of the container `app`"),
+        "{warnings:?}"
+    );
+    assert!(
+        warnings[1].starts_with("`preStop` of the container `app`"),
+        "{warnings:?}"
+    );
+    assert!(try_mutate(&pod, &ask([bind()])).unwrap().warnings.is_empty());
+}
+
+#[test]
 fn all_keys_as_variables_wrap_the_command_too() {
     let asked = ask([Bind::new("db").exec().set("allKeys", true)]);
     let patched = injected(&pod(), &asked);

@@ -128,7 +128,9 @@ impl AnyBinding {
             };
             bind = bind.env(&variable, "$$(key)");
         }
-        for file in 0..self.files {
+        // A binding without any output is refused before it comes here.
+        let shown = !self.variables.is_empty() || (self.exec && self.all_keys);
+        for file in 0..self.files.max(usize::from(!shown)) {
             let path = format!("f{file}");
             bind = match self.mode {
                 Some(mode) => bind.file_with_mode(&path, mode),
