@@ -3,7 +3,8 @@
 //! ```text
 //!  issue ──────▶ how many a second, how late, at what processor time      ┐
 //!  overhead ───▶ what the server adds to PostgreSQL's and OpenBao's time  ├─▶ table
-//!  cli ────────▶ size, start, memory, and what it adds to the server      ┘
+//!  cli ────────▶ size, start, memory, and what it adds to the server      │
+//!  webhook ────▶ how late, at what processor time and memory              ┘
 //! ```
 
 mod cli;
@@ -12,6 +13,7 @@ mod machine;
 mod overhead;
 mod server;
 mod table;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -24,6 +26,7 @@ async fn main() -> Result<ExitCode> {
     issue::measure(&mut table).await?;
     overhead::measure(&mut table).await?;
     cli::measure(&mut table).await?;
+    webhook::measure(&mut table).await?;
     table.print();
     Ok(if table.is_missed() {
         ExitCode::FAILURE
