@@ -37,7 +37,7 @@ lint: ## Formatting, lints, supply chain
 fuzz: ## Fuzz what strangers write, a minute each
 	@tests/fuzz
 
-bench: needs cli ## Print the figures of the budgets
+bench: needs cli kubernetes ## Print the figures of the budgets
 	@cargo build --quiet --release --bins -p esi-federation -p esi-webhook
 	@cargo run --quiet --release -p esi-tests --bin bench
 

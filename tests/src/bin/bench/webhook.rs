@@ -1,16 +1,16 @@
-//! The shipped webhook, release build, as an API server calls it: over HTTPS, with connections that are kept.
+//! The shipped webhook, release build, with a real cluster to watch, as an API server calls it: over HTTPS, with
+//! connections that are kept.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use esi_tests::federation::binary;
+use esi_tests::kubernetes::{Cluster, Manifests, deploy, deployed};
 use esi_tests::process::{Server, free_port};
 use reqwest::{Certificate, Client};
 use serde_json::json;
-use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -26,7 +26,7 @@ const MAX_P99: Duration = Duration::from_millis(1);
 const MAX_PEAK: u64 = 20 * 1024 * 1024;
 
 pub(crate) async fn measure(table: &mut Table) -> Result<()> {
-    let webhook = Webhook::start()?;
+    let webhook = Webhook::start().await?;
     let client = webhook.client()?;
     // Connections, caches and the allocator as they are later.
     webhook.ask_many(&client, 500).await?;
@@ -75,56 +75,82 @@ struct Webhook {
     server: Server,
     url: String,
     admin: String,
-    ca: Vec<u8>,
     review: String,
-    _folder: TempDir,
+    cluster: Cluster,
 }
 
+/// What the cluster has: an Injection for pods to name.
+const MANIFESTS: &str = "
+apiVersion: v1
+kind: Namespace
+metadata: { name: shop }
+---
+apiVersion: esi.external-secrets.io/v1alpha1
+kind: Injection
+metadata: { name: db, namespace: shop }
+spec:
+  source: { generator: { kind: PostgreSQL, namespace: platform, name: shop } }
+  env: [{ name: DB_USER, key: username }, { name: DB_PASS, key: password }]
+  files: [{ path: db.json, format: json }]
+";
+
 impl Webhook {
-    fn start() -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let path = |name: &str| folder.path().join(name).display().to_string();
-        let key = rcgen::KeyPair::generate()?;
-        let ca = rcgen::CertificateParams::new(vec!["localhost".to_owned()])?
-            .self_signed(&key)?
-            .pem();
-        fs::write(path("ca.pem"), &ca)?;
-        fs::write(path("key.pem"), key.serialize_pem())?;
-        let example = include_str!("../../../../deploy/webhook/config.yaml");
-        fs::write(path("config.yaml"), example.replace("server-ca/ca.pem", "ca.pem"))?;
+    async fn start() -> Result<Self> {
+        let cluster = Cluster::start().await?;
+        let client = cluster.admin().await?;
+        Manifests::of_folder(&deploy("crds"))?.apply(&client).await?;
+        Manifests::parse(MANIFESTS)?.apply(&client).await?;
+        let write = |name: &str, text: &str| -> Result<String> {
+            let path = cluster.dir().join(name);
+            fs::write(&path, text)?;
+            Ok(path.display().to_string())
+        };
+        let identity = cluster.certificate(&["localhost"])?;
+        let configuration = deployed("webhook/config.yaml")?.replace("server-ca/ca.pem", "ca.crt");
         let (listen, admin) = (free_port()?, format!("127.0.0.1:{}", free_port()?));
         let mut server = Server::start(
             "root",
             &binary("esi-webhook")?,
             &[
                 "serve",
+                "--kubeconfig",
+                &write(
+                    "webhook.kubeconfig",
+                    &cluster.kubeconfig("admin", &["system:masters"])?,
+                )?,
                 "--config",
-                &path("config.yaml"),
+                &write("webhook.yaml", &configuration)?,
                 "--listen",
                 &format!("127.0.0.1:{listen}"),
                 "--admin-listen",
                 &admin,
                 "--tls-cert",
-                &path("ca.pem"),
+                &write("webhook.crt", &identity.certificate)?,
                 "--tls-key",
-                &path("key.pem"),
+                &write("webhook.key", &identity.key)?,
             ],
-            Path::new(&path("log")),
+            &cluster.dir().join("esi-webhook.log"),
         )?;
-        server.wait_until("it listens", || esi_tests::process::listens(listen))?;
+        let ready = format!("http://{admin}/readyz");
+        server
+            .wait_until_async("it knows the cluster", async || {
+                reqwest::get(&ready)
+                    .await
+                    .is_ok_and(|it| it.status().is_success())
+            })
+            .await?;
         Ok(Self {
             server,
             url: format!("https://localhost:{listen}/mutate"),
             admin,
-            ca: ca.into_bytes(),
             review: review(),
-            _folder: folder,
+            cluster,
         })
     }
 
     /// One connection, kept.
     fn client(&self) -> Result<Client> {
-        let ca = Certificate::from_pem(&self.ca)?;
+        let ca = Certificate::from_pem(self.cluster.ca().as_bytes())?;
         Ok(Client::builder()
             .tls_certs_only([ca])
             .pool_max_idle_per_host(1)
@@ -181,6 +207,7 @@ fn review() -> String {
             "generateName": "web-5d8f7c9b4-",
             "labels": {"app": "web", "pod-template-hash": "5d8f7c9b4"},
             "annotations": {
+                format!("{prefix}/inject"): "db",
                 format!("{prefix}/generator"): "PostgreSQL/platform/shop",
                 format!("{prefix}/files"): "db.json=json,password=.password",
                 format!("{prefix}/containers"): "app,metrics"
