@@ -43,8 +43,8 @@ const WAITING: usize = 256;
 /// and a burst of changes should cost a few views, not one each.
 const GATHER: Duration = Duration::from_millis(50);
 /// Injections in one answer. Most have a few hundred bytes, but anybody may make them as large as etcd takes (1.5 MiB),
-/// and a page is held twice, as it came and as it was read: 24 MiB at most, far below the 128 MiB of the manifest.
-const INJECTIONS_IN_A_PAGE: u32 = 8;
+/// and a page is held twice, as it came and as it was read: 12 MiB at most, far below the 128 MiB of the manifest.
+const INJECTIONS_IN_A_PAGE: u32 = 4;
 /// Nodes in one answer: 10 to 50 KiB each, of which a few bytes are kept.
 const NODES_IN_A_PAGE: u32 = 50;
 
