@@ -75,35 +75,32 @@ struct Envelope<'a> {
     #[serde(borrow)]
     kind: Option<Cow<'a, str>>,
     #[serde(borrow)]
-    request: Option<&'a RawValue>,
+    request: Option<Request<'a>>,
 }
 
-#[derive(Deserialize)]
-struct Addressee<'a> {
-    #[serde(borrow)]
-    uid: Option<Cow<'a, str>>,
-}
-
+/// Each field as it stands: what is wrong with one must not hide the uid, and the body is scanned once.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Request<'a> {
     #[serde(borrow)]
-    kind: GroupKind<'a>,
+    uid: Option<&'a RawValue>,
     #[serde(borrow)]
-    resource: GroupResource<'a>,
+    kind: Option<&'a RawValue>,
     #[serde(borrow)]
-    sub_resource: Option<Cow<'a, str>>,
+    resource: Option<&'a RawValue>,
     #[serde(borrow)]
-    operation: Cow<'a, str>,
+    sub_resource: Option<&'a RawValue>,
     #[serde(borrow)]
-    namespace: Option<Cow<'a, str>>,
+    operation: Option<&'a RawValue>,
+    #[serde(borrow)]
+    namespace: Option<&'a RawValue>,
     #[serde(borrow)]
     object: Option<&'a RawValue>,
-    #[serde(default)]
-    dry_run: Option<bool>,
+    #[serde(borrow)]
+    dry_run: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct GroupKind<'a> {
     #[serde(borrow, default)]
     group: Cow<'a, str>,
@@ -111,7 +108,7 @@ struct GroupKind<'a> {
     kind: Cow<'a, str>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct GroupResource<'a> {
     #[serde(borrow, default)]
     group: Cow<'a, str>,
@@ -129,45 +126,76 @@ impl Review {
         if envelope.api_version.as_deref() != Some(API_VERSION) || envelope.kind.as_deref() != Some(KIND) {
             return Err(BadReview::Version);
         }
-        let request = envelope.request.ok_or(BadReview::NoUid)?.get();
-        let addressee: Addressee<'_> = serde_json::from_str(request).map_err(BadReview::Shape)?;
-        let uid = addressee
-            .uid
+        let request = envelope.request.ok_or(BadReview::NoUid)?;
+        let uid: Text<'_> = field("uid", request.uid).map_err(|_shape| BadReview::NoUid)?;
+        let uid = uid
+            .0
             .filter(|uid| (1..=MAX_UID_BYTES).contains(&uid.len()))
             .ok_or(BadReview::NoUid)?
             .into_owned();
-        match subject(request) {
+        match subject(&request) {
             Ok(subject) => Ok(Self { uid, subject }),
             Err(problem) => Err(BadReview::Request { uid, problem }),
         }
     }
 }
 
-fn subject(request: &str) -> Result<Subject, String> {
-    let request: Request<'_> = serde_json::from_str(request).map_err(|error| error.to_string())?;
-    if !request.kind.group.is_empty()
-        || request.kind.kind != "Pod"
-        || !request.resource.group.is_empty()
-        || request.resource.resource != "pods"
+/// A text, or none.
+#[derive(Deserialize, Default)]
+struct Text<'a>(#[serde(borrow)] Option<Cow<'a, str>>);
+
+impl Text<'_> {
+    fn is(&self, text: &str) -> bool {
+        self.0.as_deref() == Some(text)
+    }
+}
+
+/// A field of the request; the default where it is absent.
+fn field<'a, T: Deserialize<'a> + Default>(name: &str, raw: Option<&'a RawValue>) -> Result<T, String> {
+    raw.map_or_else(
+        || Ok(T::default()),
+        |raw| serde_json::from_str(raw.get()).map_err(|error| format!("{name}: {error}")),
+    )
+}
+
+fn subject(request: &Request<'_>) -> Result<Subject, String> {
+    let kind: GroupKind<'_> = field("kind", request.kind)?;
+    let resource: GroupResource<'_> = field("resource", request.resource)?;
+    if request.kind.is_none() || request.resource.is_none() {
+        return Err("there is no kind or no resource".to_owned());
+    }
+    if !kind.group.is_empty()
+        || kind.kind != "Pod"
+        || !resource.group.is_empty()
+        || resource.resource != "pods"
     {
         return Ok(Subject::Other("not_a_pod"));
     }
-    if request.sub_resource.is_some_and(|name| !name.is_empty()) {
+    if field::<Text<'_>>("subResource", request.sub_resource)?
+        .0
+        .is_some_and(|name| !name.is_empty())
+    {
         return Ok(Subject::Other("subresource"));
     }
-    if request.operation != "CREATE" {
+    let operation: Text<'_> = field("operation", request.operation)?;
+    if operation.0.is_none() {
+        return Err("there is no operation".to_owned());
+    }
+    if !operation.is("CREATE") {
         return Ok(Subject::Other("not_create"));
     }
-    let namespace = request.namespace.unwrap_or_default();
-    let namespace = namespace.parse().map_err(|error| format!("namespace: {error}"))?;
-    let object = request.object.ok_or("there is no object")?.get();
-    let pod: Value = serde_json::from_str(object).map_err(|error| format!("object: {error}"))?;
-    if !pod.is_object() {
-        return Err("object: it is no object".to_owned());
+    let namespace: Text<'_> = field("namespace", request.namespace)?;
+    let namespace = namespace.0.unwrap_or_default().parse();
+    let namespace = namespace.map_err(|error| format!("namespace: {error}"))?;
+    let dry_run = field::<Option<bool>>("dryRun", request.dry_run)?.unwrap_or(false);
+    let pod: Value = field("object", request.object)?;
+    match pod {
+        Value::Null => Err("there is no object".to_owned()),
+        pod if pod.is_object() => Ok(Subject::Pod {
+            namespace,
+            pod,
+            dry_run,
+        }),
+        _ => Err("object: it is no object".to_owned()),
     }
-    Ok(Subject::Pod {
-        namespace,
-        pod,
-        dry_run: request.dry_run.unwrap_or(false),
-    })
 }

@@ -13,6 +13,8 @@ const MAX_WARNING_BYTES: usize = 256;
 const MAX_WARNINGS_BYTES: usize = 2048;
 /// Most bytes of a denial's message: enough for what is wrong and the lines to write, and nothing that fills an event.
 const MAX_MESSAGE_BYTES: usize = 4096;
+/// An answer with two bindings fits in.
+const USUAL_BYTES: usize = 8 * 1024;
 /// What ends a text that was cut.
 const ELLIPSIS: char = '…';
 
@@ -96,7 +98,7 @@ pub fn response(uid: &str, answer: &Answer) -> Result<Vec<u8>, serde_json::Error
         Answer::Complete { warnings } => response.warnings = bounded(warnings),
         Answer::Patched { patch, warnings } => {
             response.patch_type = Some("JSONPatch");
-            response.patch = Some(STANDARD.encode(serde_json::to_vec(patch)?));
+            response.patch = Some(STANDARD.encode(written(patch)?));
             response.warnings = bounded(warnings);
         }
         Answer::Denied(Denial { code, message, .. }) => {
@@ -108,11 +110,18 @@ pub fn response(uid: &str, answer: &Answer) -> Result<Vec<u8>, serde_json::Error
             });
         }
     }
-    serde_json::to_vec(&Envelope {
+    written(&Envelope {
         api_version: API_VERSION,
         kind: KIND,
         response,
     })
+}
+
+/// JSON, in a buffer that has room for what is usual.
+fn written(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    serde_json::to_writer(&mut bytes, value)?;
+    Ok(bytes)
 }
 
 /// Warnings as HTTP headers can carry them: each cut, all bounded, the last one saying what is left out.
