@@ -64,22 +64,17 @@ impl Authority {
     /// # Errors
     /// If one is missing, damaged or not for the other.
     pub fn parse(pem: SecretBytes) -> Result<Self, AuthorityError> {
-        let wrong = |problem| move |()| AuthorityError(problem);
         let key = PrivateKeyDer::from_pem_slice(pem.expose())
-            .map_err(|_pem| ())
-            .map_err(wrong("no private key in it"))?;
+            .map_err(|_pem| AuthorityError("no private key in it"))?;
         let key = KeyPair::from_der_and_sign_algo(&key, &PKCS_ECDSA_P256_SHA256)
-            .map_err(|_key| ())
-            .map_err(wrong("the private key is not ECDSA P-256"))?;
+            .map_err(|_key| AuthorityError("the private key is not ECDSA P-256"))?;
         let certificate_pem = certificate_section(&pem)
             .ok_or(AuthorityError("no certificate in it"))?
             .to_owned();
         let certificate = CertificateDer::from_pem_slice(certificate_pem.as_bytes())
-            .map_err(|_pem| ())
-            .map_err(wrong("the certificate is not PEM"))?;
+            .map_err(|_pem| AuthorityError("the certificate is not PEM"))?;
         let (_rest, parsed) = x509_parser::parse_x509_certificate(&certificate)
-            .map_err(|_syntax| ())
-            .map_err(wrong("the certificate is not X.509"))?;
+            .map_err(|_syntax| AuthorityError("the certificate is not X.509"))?;
         if parsed.public_key().raw != key.subject_public_key_info() {
             return Err(AuthorityError("the certificate is not for the key"));
         }
@@ -89,8 +84,7 @@ impl Authority {
         let not_before = Timestamp::from_secs(parsed.validity().not_before.timestamp());
         let not_after = Timestamp::from_secs(parsed.validity().not_after.timestamp());
         let issuer = Issuer::from_ca_cert_der(&certificate, key)
-            .map_err(|_issuer| ())
-            .map_err(wrong("the certificate cannot be used to sign"))?;
+            .map_err(|_issuer| AuthorityError("the certificate cannot be used to sign"))?;
         Ok(Self {
             issuer,
             pem,
