@@ -19,7 +19,9 @@ pub struct NameError {
 }
 
 impl NameError {
-    pub(crate) fn new(what: &'static str, rule: &'static str, text: &str) -> Self {
+    /// For an identifier that is defined elsewhere: `text` is no `what`, because of `rule`.
+    #[must_use]
+    pub fn new(what: &'static str, rule: &'static str, text: &str) -> Self {
         // Hostile input is cut and its control characters are escaped: the error goes into logs.
         let text = text.chars().take(64).flat_map(char::escape_debug).collect();
         Self { what, rule, text }
@@ -98,6 +100,13 @@ name!(
     "object name",
     is_subdomain,
     "use 1 to 253 lower-case letters, digits, `-` and `.`; each part between dots starts and ends with a letter or digit"
+);
+name!(
+    /// The name of a container of a pod.
+    ContainerName,
+    "container name",
+    is_label,
+    "use 1 to 63 lower-case letters, digits and `-`, starting and ending with a letter or digit"
 );
 name!(
     /// The kind of a Kubernetes object, such as `PostgreSQL`.
@@ -236,5 +245,15 @@ mod tests {
     fn an_error_shows_hostile_text_cut_and_escaped() {
         let text = NameError::new("x", "y", &"\n".repeat(1000)).to_string();
         assert!(!text.contains('\n') && text.len() < 200, "{text}");
+    }
+
+    #[test]
+    fn a_container_name_is_a_label() {
+        assert!("app-1".parse::<ContainerName>().is_ok());
+        let error = "App\n".parse::<ContainerName>().unwrap_err().to_string();
+        assert!(
+            error.contains("container name") && !error.contains('\n'),
+            "{error}"
+        );
     }
 }

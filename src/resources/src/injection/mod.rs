@@ -17,12 +17,12 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub use model::{ContainerName, Delivery, MountPath};
+pub use model::{Delivery, MountPath};
 pub use read::InjectionError;
 pub use status::{Condition, InjectionStatus};
 
 use esi_core::Plan;
-use esi_core::names::{Namespace, ObjectName};
+use esi_core::names::{ContainerName, Namespace, ObjectName};
 
 /// The API group and version of `Injection`.
 pub const API_VERSION: &str = "esi.external-secrets.io/v1alpha1";

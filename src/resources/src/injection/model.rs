@@ -3,9 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use esi_core::names::BindingName;
+use esi_core::names::{BindingName, NameError};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 /// Who fills the volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,72 +22,6 @@ impl fmt::Display for Delivery {
             Self::Init => "init",
             Self::Node => "node",
         })
-    }
-}
-
-/// Why a text is not what it should be.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
-#[error("`{text}` is no {what}: {rule}")]
-pub struct WordError {
-    what: &'static str,
-    rule: &'static str,
-    text: String,
-}
-
-impl WordError {
-    fn new(what: &'static str, rule: &'static str, text: &str) -> Self {
-        // Hostile input is cut and its control characters are escaped: the error goes into answers and logs.
-        let text = text.chars().take(64).flat_map(char::escape_debug).collect();
-        Self { what, rule, text }
-    }
-}
-
-/// The name of a container: an RFC 1123 label.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ContainerName(String);
-
-impl ContainerName {
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for ContainerName {
-    type Err = WordError;
-
-    fn from_str(text: &str) -> Result<Self, WordError> {
-        // A namespace is an RFC 1123 label too.
-        match text.parse::<esi_core::names::Namespace>() {
-            Ok(label) => Ok(Self(label.into())),
-            Err(_) => Err(WordError::new(
-                "container name",
-                "use 1 to 63 lower-case letters, digits and `-`, starting and ending with a letter or digit",
-                text,
-            )),
-        }
-    }
-}
-
-impl TryFrom<String> for ContainerName {
-    type Error = WordError;
-
-    fn try_from(text: String) -> Result<Self, WordError> {
-        text.parse()
-    }
-}
-
-impl From<ContainerName> for String {
-    fn from(name: ContainerName) -> Self {
-        name.0
-    }
-}
-
-impl fmt::Display for ContainerName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
@@ -126,16 +59,16 @@ impl MountPath {
 }
 
 impl FromStr for MountPath {
-    type Err = WordError;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self, WordError> {
+    fn from_str(text: &str) -> Result<Self, NameError> {
         let good = |part: &str| !matches!(part, "" | "." | "..");
         let clean = !text.contains(|c: char| c.is_control() || c == ':');
         match text.strip_prefix('/') {
             Some(rest) if clean && text.len() <= MAX_MOUNT_PATH_BYTES && rest.split('/').all(good) => {
                 Ok(Self(text.to_owned()))
             }
-            _ => Err(WordError::new(
+            _ => Err(NameError::new(
                 "mount path",
                 "write an absolute path of at most 255 bytes such as /etc/db, without `.`, `..`, `//`, `:` and a \
                  closing `/`",
@@ -146,9 +79,9 @@ impl FromStr for MountPath {
 }
 
 impl TryFrom<String> for MountPath {
-    type Error = WordError;
+    type Error = NameError;
 
-    fn try_from(text: String) -> Result<Self, WordError> {
+    fn try_from(text: String) -> Result<Self, NameError> {
         text.parse()
     }
 }
@@ -186,15 +119,5 @@ mod tests {
         for other in ["/etc/dbx", "/et", "/var"] {
             assert!(!path.overlaps(other), "{other}");
         }
-    }
-
-    #[test]
-    fn a_container_name_is_a_label() {
-        assert!("app-1".parse::<ContainerName>().is_ok());
-        let error = "App\n".parse::<ContainerName>().unwrap_err().to_string();
-        assert!(
-            error.contains("container name") && !error.contains('\n'),
-            "{error}"
-        );
     }
 }

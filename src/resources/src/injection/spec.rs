@@ -1,12 +1,12 @@
 //! The `spec` of an injection as it is written: its shape, and the names in it. What its plan part means is
 //! [`Plan::parse`](esi_core::Plan::parse)'s to say. The comments on its fields are what `kubectl explain` shows.
 
-use esi_core::names::{Kind, Namespace, ObjectName};
+use esi_core::names::{ContainerName, Kind, Namespace, ObjectName};
 use esi_core::plan::{EnvMethod, Format, SecretRef};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use super::model::{ContainerName, Delivery, MountPath};
+use super::model::{Delivery, MountPath};
 use super::schema;
 use crate::crd::words;
 

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use esi_core::names::ServerName;
+use esi_core::names::{ContainerName, ServerName};
 use esi_core::plan::EnvName;
-use esi_resources::injection::{ContainerName, Delivery};
+use esi_resources::injection::Delivery;
 
 use super::error::AskError;
 use super::text::{Text, plain};

@@ -27,8 +27,8 @@ mod tests;
 mod text;
 
 use esi_core::Plan;
-use esi_core::names::Namespace;
-use esi_resources::injection::{ContainerName, Delivery, MountPath};
+use esi_core::names::{ContainerName, Namespace};
+use esi_resources::injection::{Delivery, MountPath};
 use serde_json::{Map, Value};
 
 use self::annotations::Annotations;

@@ -1,9 +1,9 @@
 //! Our own annotations: the inline binding, and what holds for the pod or for every binding of its annotations.
 
-use esi_core::names::{BindingName, GeneratorRef, NameError, Namespace};
+use esi_core::names::{BindingName, ContainerName, GeneratorRef, NameError, Namespace};
 use esi_core::plan::EnvMethod;
 use esi_resources::generator::kind;
-use esi_resources::injection::{ContainerName, Delivery, MountPath};
+use esi_resources::injection::{Delivery, MountPath};
 
 use super::annotations::Annotations;
 use super::draft::Draft;

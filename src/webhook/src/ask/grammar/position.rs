@@ -1,6 +1,6 @@
 //! `first`, `before:NAME`, `after:NAME`.
 
-use esi_resources::injection::ContainerName;
+use esi_core::names::ContainerName;
 
 use crate::ask::Position;
 use crate::ask::text::quote;

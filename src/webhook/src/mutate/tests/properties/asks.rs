@@ -93,7 +93,7 @@ impl AnyAsk {
                 .into_iter()
                 .flatten();
             list.filter_map(|container| container.get("name")?.as_str().map(str::to_owned))
-                .filter(|name| name.parse::<esi_resources::injection::ContainerName>().is_ok())
+                .filter(|name| name.parse::<esi_core::names::ContainerName>().is_ok())
                 .collect::<Vec<_>>()
         };
         let init = names("initContainers");
