@@ -12,6 +12,8 @@ use crate::world::{EnvFiles, World};
 #[derive(Debug)]
 pub(super) struct Share<'a> {
     pub(super) binding: &'a Binding,
+    /// Its plan's JSON, which is both hashed and carried.
+    pub(super) plan: String,
     /// Whom it is fetched from.
     pub(super) server: &'a Server,
     /// The name of its volume.
@@ -53,6 +55,7 @@ impl<'a> Share<'a> {
         let env_file = plan.has_variables() && !exec;
         Self {
             binding,
+            plan: plan.to_json(),
             server,
             volume,
             carrier,

@@ -1,5 +1,7 @@
 //! The volumes of the pod.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use super::identity::{self, Identity};
@@ -41,7 +43,10 @@ pub(super) fn carry(
         _ => identity::of_node(pod, recipients, share),
     };
     identity::warn(share, access, warnings);
-    let plan = identity::readable(&share.binding.plan, access).to_json();
+    let plan = match identity::readable(&share.binding.plan, access) {
+        Cow::Borrowed(_as_asked) => share.plan.clone(),
+        Cow::Owned(plan) => plan.to_json(),
+    };
     let volume = share.carrier.map(|kind| match kind {
         VolumeKind::Csi => driven(share, user, &plan),
         VolumeKind::EmptyDir => in_memory(&share.volume, FILES_SIZE),
