@@ -113,7 +113,7 @@ struct Tls {
 }
 
 impl Tls {
-    fn certificate(self, client: kube::Client) -> Certificate {
+    fn certificate(self, cluster: Cluster) -> Certificate {
         let Self {
             tls_cert,
             tls_key,
@@ -124,7 +124,7 @@ impl Tls {
         match (tls_cert, tls_key) {
             (Some(certificate), Some(key)) => Certificate::Given(TlsSource::Files { certificate, key }),
             _ => Certificate::Kept {
-                client,
+                cluster,
                 keeper: KeeperConfig {
                     secret: ca_secret,
                     webhook_configuration: webhook_configuration.to_string(),
@@ -197,15 +197,14 @@ impl Serve {
             tls,
             drain,
         } = self;
-        let client = app::client(kubeconfig.as_deref()).await?;
-        let cluster = Some(Cluster(client.clone()));
+        let cluster = Cluster(app::client(kubeconfig.as_deref()).await?);
         Ok(Config {
             configuration: config,
             listen,
             admin_listen,
-            certificate: tls.certificate(client),
+            certificate: tls.certificate(cluster.clone()),
             world: CurrentWorld::default(),
-            cluster,
+            cluster: Some(cluster),
             limits: app::limits(drain),
             clock: Arc::new(SystemClock),
         })

@@ -28,7 +28,7 @@ use super::server;
 const BEFORE_RENEWAL: Duration = Duration::from_secs(10 * 60);
 
 /// A registration of its own in the shared cluster, for one namespace, served by webhooks of this process.
-struct Shared {
+struct Registration {
     namespace: Namespace,
     keeper: KeeperConfig,
     client: kube::Client,
@@ -37,7 +37,7 @@ struct Shared {
     directory: TempDir,
 }
 
-impl Shared {
+impl Registration {
     /// With an authority that is due for renewal in [`BEFORE_RENEWAL`].
     async fn new(cluster: &Cluster) -> Self {
         let namespace = cluster.namespace(&[]).await.unwrap();
@@ -81,7 +81,7 @@ impl Shared {
             listen: anywhere,
             admin_listen: anywhere,
             certificate: Certificate::Kept {
-                client: self.client.clone(),
+                cluster: app::Cluster(self.client.clone()),
                 keeper: self.keeper.clone(),
                 names: vec!["127.0.0.1".to_owned()],
             },
@@ -210,7 +210,7 @@ async fn serves(replica: &Bound, authority: &str) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_replicas_replace_their_authority_under_load_without_a_refused_pod() {
     let (cluster, _webhook) = server::shared_webhook().await;
-    let world = Shared::new(cluster).await;
+    let world = Registration::new(cluster).await;
     let replicas = [world.replica().await, world.replica().await];
     assert!(!replicas[0].readiness().is_ready(), "it is not registered yet");
     world.register(&[&replicas[0], &replicas[1]]).await;

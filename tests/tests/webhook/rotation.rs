@@ -1,9 +1,10 @@
 //! A new certificate costs no admission.
 
+use esi_tests::kubernetes::Cluster;
+
 use super::load::admissions_during;
 use super::pods::{inline, pod};
 use super::server::{Certificates, Webhook};
-use esi_tests::kubernetes::Cluster;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_admission_fails_while_a_certificate_file_is_replaced() {

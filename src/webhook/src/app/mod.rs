@@ -37,31 +37,19 @@ use crate::watch::Watch;
 use crate::world::CurrentWorld;
 
 /// Where the webhook's certificate comes from.
+#[derive(Debug)]
 pub enum Certificate {
     /// Given by somebody else, who also tells the API server to trust it.
     Given(TlsSource),
     /// Minted by the webhook's own authority.
     Kept {
         /// The cluster that holds the authority.
-        client: kube::Client,
+        cluster: Cluster,
         /// Where it is, and who must trust it.
         keeper: KeeperConfig,
         /// DNS names and addresses by which the API server calls the webhook, at least one.
         names: Vec<String>,
     },
-}
-
-impl fmt::Debug for Certificate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Given(source) => f.debug_tuple("Given").field(source).finish(),
-            Self::Kept { keeper, names, .. } => f
-                .debug_struct("Kept")
-                .field("keeper", keeper)
-                .field("names", names)
-                .finish_non_exhaustive(),
-        }
-    }
 }
 
 /// All that a webhook is told.
@@ -86,6 +74,7 @@ pub struct Config {
 }
 
 /// A cluster, by a client that may watch and write what its RBAC says.
+#[derive(Clone)]
 pub struct Cluster(pub kube::Client);
 
 impl fmt::Debug for Cluster {
@@ -140,7 +129,7 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
     let (source, keeper) = match certificate {
         Certificate::Given(source) => (source, None),
         Certificate::Kept {
-            client,
+            cluster: Cluster(client),
             keeper,
             names,
         } => {
