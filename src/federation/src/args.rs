@@ -130,9 +130,7 @@ impl Args {
     /// What ended it.
     pub fn run_with(self, checkpoint: Arc<dyn Checkpoint>) -> Result<(), AppError> {
         let Self { command, log } = self;
-        log.init()?;
-        esi_runtime::memory::hide()?;
-        esi_runtime::crypto::install()?;
+        esi_runtime::start(log)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()

@@ -33,7 +33,7 @@ impl LogArgs {
     ///
     /// # Errors
     /// If the filter is no filter, or somebody logs already.
-    pub fn init(self) -> Result<(), TelemetryError> {
+    pub(crate) fn init(self) -> Result<(), TelemetryError> {
         let Self { log_format, log } = self;
         let format = match log_format {
             LogFormat::Auto => Format::detect(),

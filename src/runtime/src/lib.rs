@@ -1,7 +1,7 @@
 //! What every long-running ESI program needs around its own work, and nothing of that work.
 //!
 //! ```text
-//!  args ── flags of every server
+//!  args ── flags of every server   start ── log, memory and crypto, before anything else
 //!  memory ── never dumped            descriptors ── as many as may be
 //!  crypto ── one provider          telemetry, log quota ── logs, with caps that no filter lifts
 //!  shutdown ── asked to stop?      tasks ── what must be alive, and the drain
@@ -11,7 +11,7 @@
 //!  own CA ─────────┴─▶ tls ── current configuration ──▶ serve ── accept, handshake, HTTP/1.1 and HTTP/2 ──▶ Router
 //! ```
 //!
-//! Invariants: nothing here reads the environment or the system's clock; every task has an owner that
+//! Invariants: nothing here reads the environment, but the flags of `args`, or the system's clock; every task has an owner that
 //! notices its death; every wait on a peer has a deadline and every collection a bound.
 
 pub mod admin;
@@ -26,6 +26,7 @@ pub mod metrics;
 pub mod readiness;
 pub mod serve;
 pub mod shutdown;
+mod start;
 pub mod tasks;
 pub mod telemetry;
 pub mod tls;
@@ -40,6 +41,7 @@ pub use metrics::Metrics;
 pub use readiness::{Blocker, Readiness};
 pub use serve::{Listener, Peer, ServeError, ServeLimits, serve};
 pub use shutdown::Shutdown;
+pub use start::{StartError, start};
 pub use tasks::{Tasks, TasksError};
 pub use telemetry::{Format, TelemetryConfig};
 pub use tls::{ServerTls, TlsError, TlsReloader, TlsSource};

@@ -174,10 +174,7 @@ impl Args {
 
 impl Serve {
     fn run(self, log: LogArgs) -> Result<ExitCode, AppError> {
-        log.init()?;
-        // It holds the key of its own authority.
-        esi_runtime::memory::hide()?;
-        esi_runtime::crypto::install()?;
+        esi_runtime::start(log)?;
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(WORKERS)
             .enable_all()

@@ -2,8 +2,7 @@
 
 use esi_ledger::sqlite::OpenError;
 use esi_resources::catalog::CatalogError;
-use esi_runtime::telemetry::TelemetryError;
-use esi_runtime::{ServeError, TasksError, TlsError, crypto, memory};
+use esi_runtime::{ServeError, StartError, TasksError, TlsError};
 use thiserror::Error;
 
 use crate::dev::DevKeyError;
@@ -12,15 +11,9 @@ use crate::dev::DevKeyError;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AppError {
-    /// The log could not be set up.
+    /// What comes before everything else.
     #[error(transparent)]
-    Telemetry(#[from] TelemetryError),
-    /// The process's memory could be dumped.
-    #[error(transparent)]
-    Memory(#[from] memory::NotHidden),
-    /// The crypto provider could not be set up.
-    #[error(transparent)]
-    Crypto(#[from] crypto::AlreadyInstalled),
+    Start(#[from] StartError),
     /// The async runtime or its signal handlers could not be set up.
     #[error("the process cannot be set up")]
     Runtime(#[source] std::io::Error),
