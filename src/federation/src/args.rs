@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use esi_core::{Checkpoint, NoCheckpoint, SystemClock, span};
-use esi_runtime::args::{LogArgs, duration};
+use esi_runtime::args::{CertificateArgs, LogArgs, duration};
 use esi_runtime::tls::TlsSource;
 
 use crate::app::{self, AppError, Config};
@@ -83,12 +83,8 @@ struct Serve {
 
 #[derive(Debug, ClapArgs)]
 struct Tls {
-    /// The server's certificate chain in PEM; reloaded on change. With --tls-key.
-    #[arg(long, env = "ESI_TLS_CERT", value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-    /// Its private key in PEM.
-    #[arg(long, env = "ESI_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    files: CertificateArgs,
     /// Without certificate files: the directory of the server's own CA, made at the first start. Clients trust its
     /// ca.pem. Default: `tls` beside the ledger.
     #[arg(long, env = "ESI_TLS_DIR", value_name = "DIR", conflicts_with = "tls_cert")]
@@ -157,19 +153,15 @@ impl Serve {
             drain,
         } = self;
         let Tls {
-            tls_cert,
-            tls_key,
+            files,
             tls_dir,
             tls_names,
         } = tls;
         let limits = limits.check()?;
-        let tls = match (tls_cert, tls_key) {
-            (Some(certificate), Some(key)) => TlsSource::Files { certificate, key },
-            _ => TlsSource::OwnCa {
-                directory: tls_dir.unwrap_or_else(|| ledger.with_file_name("tls")),
-                names: tls_names,
-            },
-        };
+        let tls = files.source().unwrap_or_else(|| TlsSource::OwnCa {
+            directory: tls_dir.unwrap_or_else(|| ledger.with_file_name("tls")),
+            names: tls_names,
+        });
         Ok(Config {
             catalog,
             ledger,

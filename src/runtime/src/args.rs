@@ -1,10 +1,12 @@
 //! Flags that every server takes.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use esi_core::span;
 
+use crate::TlsSource;
 use crate::telemetry::{self, Format, TelemetryConfig, TelemetryError};
 
 /// How and what is logged.
@@ -41,6 +43,28 @@ impl LogArgs {
             LogFormat::Text => Format::Text,
         };
         telemetry::init(&TelemetryConfig { format, filter: log })
+    }
+}
+
+/// A certificate that somebody else renews.
+#[derive(Debug, Args)]
+pub struct CertificateArgs {
+    /// The server's certificate chain in PEM; reloaded on change. With --tls-key. Without it the server has a certificate
+    /// authority of its own.
+    #[arg(long, env = "ESI_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its private key in PEM.
+    #[arg(long, env = "ESI_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+}
+
+impl CertificateArgs {
+    /// The files, where there are any.
+    #[must_use]
+    pub fn source(self) -> Option<TlsSource> {
+        let Self { tls_cert, tls_key } = self;
+        let (certificate, key) = tls_cert.zip(tls_key)?;
+        Some(TlsSource::Files { certificate, key })
     }
 }
 

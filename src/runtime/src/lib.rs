@@ -11,8 +11,8 @@
 //!  own CA ─────────┴─▶ tls ── current configuration ──▶ serve ── accept, handshake, HTTP/1.1 and HTTP/2 ──▶ Router
 //! ```
 //!
-//! Invariants: nothing here reads the environment, but the flags of `args`, or the system's clock; every task has an owner that
-//! notices its death; every wait on a peer has a deadline and every collection a bound.
+//! Invariants: nothing here reads the environment, but for the flags of `args`, or the system's clock; every task has
+//! an owner that notices its death; every wait on a peer has a deadline and every collection a bound.
 
 pub mod admin;
 pub mod args;

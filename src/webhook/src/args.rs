@@ -11,8 +11,7 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use esi_core::SystemClock;
 use esi_core::names::{Namespace, ObjectName};
-use esi_runtime::args::{LogArgs, duration};
-use esi_runtime::tls::TlsSource;
+use esi_runtime::args::{CertificateArgs, LogArgs, duration};
 
 use crate::app::{self, AppError, Certificate, Cluster, Config};
 use crate::certificates::{KeeperConfig, SecretPlace};
@@ -77,13 +76,8 @@ struct Serve {
 /// The certificate: files of somebody else's making, or the webhook's own authority.
 #[derive(Debug, ClapArgs)]
 struct Tls {
-    /// The webhook's certificate chain in PEM; reloaded on change. With --tls-key, and a caBundle that somebody else
-    /// keeps (cert-manager, say). Without it the webhook has a certificate authority of its own.
-    #[arg(long, env = "ESI_TLS_CERT", value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-    /// Its private key in PEM.
-    #[arg(long, env = "ESI_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    files: CertificateArgs,
     /// The Secret that holds the webhook's own authority; made if it is not there.
     #[arg(
         long,
@@ -92,7 +86,8 @@ struct Tls {
         default_value = "esi-system/esi-webhook-ca"
     )]
     ca_secret: SecretPlace,
-    /// The MutatingWebhookConfiguration that is told to trust the webhook's own authority.
+    /// The MutatingWebhookConfiguration that is told to trust the webhook's own authority. With certificate files its
+    /// caBundle is somebody else's to keep (cert-manager, say).
     #[arg(
         long,
         env = "ESI_WEBHOOK_CONFIGURATION",
@@ -115,15 +110,14 @@ struct Tls {
 impl Tls {
     fn certificate(self, cluster: Cluster) -> Certificate {
         let Self {
-            tls_cert,
-            tls_key,
+            files,
             ca_secret,
             webhook_configuration,
             tls_names,
         } = self;
-        match (tls_cert, tls_key) {
-            (Some(certificate), Some(key)) => Certificate::Given(TlsSource::Files { certificate, key }),
-            _ => Certificate::Kept {
+        match files.source() {
+            Some(files) => Certificate::Given(files),
+            None => Certificate::Kept {
                 cluster,
                 keeper: KeeperConfig {
                     secret: ca_secret,
