@@ -13,8 +13,9 @@ use esi_core::SystemClock;
 use esi_core::names::{Namespace, ObjectName};
 use esi_runtime::args::{CertificateArgs, LogArgs, duration};
 
-use crate::app::{self, AppError, Certificate, Cluster, Config};
+use crate::app::{self, AppError, Certificate, Config};
 use crate::certificates::{KeeperConfig, SecretPlace};
+use crate::cluster::Cluster;
 use crate::explain::{self, Explain, Kubernetes, Output, Streams};
 use crate::world::CurrentWorld;
 
@@ -188,7 +189,7 @@ impl Serve {
             tls,
             drain,
         } = self;
-        let cluster = Cluster(app::client(kubeconfig.as_deref()).await?);
+        let cluster = Cluster::find(kubeconfig.as_deref()).await?;
         Ok(Config {
             configuration: config,
             listen,

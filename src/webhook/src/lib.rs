@@ -22,6 +22,7 @@ pub mod ask;
 pub mod certificates;
 #[cfg(test)]
 mod check;
+pub mod cluster;
 pub mod config;
 pub mod denials;
 pub mod explain;

@@ -81,7 +81,7 @@ impl Registration {
             listen: anywhere,
             admin_listen: anywhere,
             certificate: Certificate::Kept {
-                cluster: app::Cluster(self.client.clone()),
+                cluster: esi_webhook::cluster::Cluster(self.client.clone()),
                 keeper: self.keeper.clone(),
                 names: vec!["127.0.0.1".to_owned()],
             },

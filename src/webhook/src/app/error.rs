@@ -4,6 +4,7 @@ use esi_runtime::{ServeError, StartError, TasksError, TlsError};
 use thiserror::Error;
 
 use crate::certificates::KeeperError;
+use crate::cluster::NoCluster;
 use crate::config::ConfigError;
 use crate::explain::ExplainError;
 
@@ -24,10 +25,8 @@ pub enum AppError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The cluster's address or credentials.
-    #[error(
-        "no way to the Kubernetes API server: run the webhook in a pod with a service account, or give --kubeconfig"
-    )]
-    Cluster(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Cluster(#[from] NoCluster),
     /// The webhook's own certificate authority.
     #[error(transparent)]
     Authority(#[from] KeeperError),

@@ -9,10 +9,8 @@
 //!
 //! Nothing listens before the configuration and the certificate are good: a start with broken ones fails and says why.
 
-mod cluster;
 mod error;
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,11 +22,11 @@ use esi_runtime::{
 };
 use prometheus_client::registry::Registry;
 
-pub use cluster::client;
 pub use error::AppError;
 
 use crate::admission;
 use crate::certificates::{Keeper, KeeperConfig};
+use crate::cluster::Cluster;
 use crate::config;
 use crate::denials::Denials;
 use crate::metrics::Metrics;
@@ -71,16 +69,6 @@ pub struct Config {
     pub limits: ServeLimits,
     /// The time.
     pub clock: Arc<dyn Clock>,
-}
-
-/// A cluster, by a client that may watch and write what its RBAC says.
-#[derive(Clone)]
-pub struct Cluster(pub kube::Client);
-
-impl fmt::Debug for Cluster {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Cluster")
-    }
 }
 
 /// A webhook that listens.

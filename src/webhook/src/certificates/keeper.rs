@@ -13,12 +13,11 @@ use tokio::time::{Instant, sleep, timeout};
 use super::Authorities;
 use super::bundle::Bundle;
 use super::secret::{Damaged, SecretPlace, Store, Stored};
+use crate::cluster::{CALL, Lasting};
 use crate::metrics::Metrics;
 
 /// How often the cluster is looked at: two small GETs. A `caBundle` that somebody overwrote is mended that soon.
 const POLL: Duration = Duration::from_secs(10);
-/// How long one call of the API server may take.
-const CALL: Duration = Duration::from_secs(10);
 /// How long a start waits for the API server: it may be restarting too.
 const START: Duration = Duration::from_secs(60);
 /// Between two attempts of a start.
@@ -126,36 +125,30 @@ impl Keeper {
     /// Runs until a stop is requested. `blocker` is dropped once the bundle is in place.
     pub async fn run(self, blocker: Blocker, shutdown: Shutdown) {
         let mut blocker = Some(blocker);
-        // What was last said of a failure: the same is not said every few seconds.
-        let mut said = None;
-        let mut say_once = |problem: Option<String>| {
-            if let Some(problem) = problem.as_ref().filter(|_| problem != said) {
-                tracing::warn!(
-                    problem,
-                    "the API server is not told to trust this webhook: trying again"
-                );
-            }
-            said = problem;
-        };
+        let mut problem = Lasting::default();
         loop {
-            match self.round().await {
-                Ok(true) => {
-                    self.metrics.bundle_in_place(true);
-                    say_once(None);
-                    if blocker.take().is_some() {
+            let trouble = match self.round().await {
+                Ok(true) => None,
+                Ok(false) => Some(format!(
+                    "there is no MutatingWebhookConfiguration {}, or it is being changed: apply deploy/webhook",
+                    self.config.webhook_configuration
+                )),
+                Err(error) => Some(chain(&error)),
+            };
+            self.metrics.bundle_in_place(trouble.is_none());
+            match trouble {
+                Some(trouble) if problem.is_news(&trouble) => {
+                    tracing::warn!(
+                        problem = trouble,
+                        "the API server is not told to trust this webhook: trying again"
+                    );
+                }
+                Some(_said) => {}
+                None => {
+                    let over = problem.is_over();
+                    if blocker.take().is_some() || over {
                         tracing::info!("the API server trusts this webhook");
                     }
-                }
-                Ok(false) => {
-                    self.metrics.bundle_in_place(false);
-                    say_once(Some(format!(
-                        "there is no MutatingWebhookConfiguration {}, or it is being changed: apply deploy/webhook",
-                        self.config.webhook_configuration
-                    )));
-                }
-                Err(error) => {
-                    self.metrics.bundle_in_place(false);
-                    say_once(Some(chain(&error)));
                 }
             }
             tokio::select! {

@@ -11,9 +11,10 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::WRITER;
 use super::judge::cut;
 use super::refusals::Refusal;
-use super::{CALL, WRITER};
+use crate::cluster::CALL;
 use crate::metrics::Metrics;
 use crate::watch::{Key, Objects};
 

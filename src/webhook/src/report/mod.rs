@@ -15,7 +15,6 @@ mod statuses;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use esi_core::Clock;
 use esi_runtime::Tasks;
@@ -27,8 +26,6 @@ use crate::config;
 use crate::metrics::Metrics;
 use crate::watch::Objects;
 
-/// How long a call of the API server may take.
-const CALL: Duration = Duration::from_secs(10);
 /// Who writes: the field manager of statuses, and what Events call their reporter.
 const WRITER: &str = "esi-webhook";
 

@@ -12,8 +12,9 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::WRITER;
 use super::judge::due;
-use super::{CALL, WRITER};
+use crate::cluster::CALL;
 use crate::config;
 use crate::metrics::Metrics;
 use crate::watch::{Key, Objects, Observed, injections};

@@ -13,6 +13,7 @@ use thiserror::Error;
 use tokio::time::{sleep, timeout};
 
 use super::{Out, Watched};
+use crate::cluster::{CALL, Lasting};
 use crate::version::Kubernetes;
 use crate::watch::objects;
 use crate::watch::picture::Change;
@@ -22,8 +23,6 @@ const LIST: Duration = Duration::from_secs(30);
 /// After so much silence everything is listed anew. A watch may be silent because nothing happens, or because an answer
 /// was lost in a way that nobody notices; this is how long that can last.
 const SILENCE: Duration = Duration::from_secs(600);
-/// How long the question for the version may take.
-const CALL: Duration = Duration::from_secs(10);
 /// How often the API server's version is asked for: it changes when somebody upgrades it.
 const POLL: Duration = Duration::from_secs(300);
 /// The longest pause between two attempts.
@@ -173,35 +172,35 @@ async fn ask(client: &kube::Client) -> Result<Kubernetes, Lost> {
 /// What was said of a watch last, so that a long failure is a line and not a flood.
 struct Told<'a> {
     out: &'a Out,
-    problem: Option<String>,
+    problem: Lasting,
 }
 
 impl<'a> Told<'a> {
     fn new(out: &'a Out) -> Self {
         out.metrics.watch_lost(out.watched.name(), out.clock.now());
-        Self { out, problem: None }
+        let problem = Lasting::default();
+        Self { out, problem }
     }
 
     fn found(&mut self) {
         self.out.metrics.watch_found(self.out.watched.name());
-        if self.problem.take().is_some() {
+        if self.problem.is_over() {
             tracing::info!(watch = self.out.watched.name(), "the API server is watched again");
         }
     }
 
     fn lost(&mut self, lost: &Lost) {
         let watch = self.out.watched.name();
-        if self.problem.is_none() {
+        if !self.problem.is_there() {
             self.out.metrics.watch_lost(watch, self.out.clock.now());
         }
-        let problem = lost.to_string();
-        if self.problem.as_ref() == Some(&problem) {
-            tracing::debug!(watch, problem, "still");
-            return;
+        // By its own words: those of its sources differ from time to time.
+        if self.problem.is_news(&lost.to_string()) {
+            let (known, error) = (self.out.watched.stays(), esi_core::chain(lost));
+            tracing::warn!(watch, error, known, "trying again");
+        } else {
+            tracing::debug!(watch, %lost, "still");
         }
-        let (known, error) = (self.out.watched.stays(), esi_core::chain(lost));
-        tracing::warn!(watch, error, known, "trying again");
-        self.problem = Some(problem);
     }
 }
 
