@@ -2,7 +2,7 @@
 //! (<https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/>).
 
 use esi_resources::crd;
-use kube_cel::{AnalysisWarning, ScopeContext, analyze_rule, compile_schema};
+use kube_cel::{AnalysisWarning, ScopeContext, WarningKind, analyze_rule, compile_schema};
 use regex::Regex;
 use rstest::rstest;
 use serde_json::{Map, Value, json};
@@ -117,7 +117,12 @@ fn rules(at: &str, schema: &Value) -> Vec<String> {
                 .iter()
                 .any(|name| warning.message.contains(name))
         };
-        let warnings = warnings.iter().filter(|warning| !bound(warning));
+        // Its cost is no check: it takes the bounds of whichever property its hash map yields first. The API
+        // server of the integration tests, which takes every definition, estimates it properly.
+        let guess = |warning: &AnalysisWarning| warning.kind == WarningKind::CostExceeded;
+        let warnings = warnings
+            .iter()
+            .filter(|warning| !bound(warning) && !guess(warning));
         found.extend(warnings.map(|warning| format!("{at}: {} ({text})", warning.message)));
     }
     found
