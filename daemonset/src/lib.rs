@@ -12,4 +12,6 @@
 //! Invariants: no path that a pod controls is followed; no secret is in a state file, a log or an error; nothing of
 //! kubelet's calls but an issue needs the network, and an unpublish never does.
 
+pub mod fill;
 pub mod request;
+pub mod volume;
