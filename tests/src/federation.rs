@@ -279,6 +279,7 @@ pub fn issue_request(generator: &str, binding: &str, request_id: &str) -> v1::Is
         reason: v1::Reason::Start.into(),
         ttl: None,
         client_instance: String::new(),
+        overlap: None,
     }
 }
 
@@ -332,6 +333,7 @@ impl Client {
         let bindings = vec![v1::BindingReport {
             binding: "db".to_owned(),
             generation,
+            pod_uid: String::new(),
         }];
         let request = self.request(v1::ReportRequest {
             client_instance: String::new(),

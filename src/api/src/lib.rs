@@ -34,3 +34,6 @@ pub const MAX_MESSAGE_BYTES: usize = 1024 * 1024 + 64 * 1024;
 
 /// Most bindings of one report.
 pub const MAX_REPORTED_BINDINGS: usize = 256;
+
+/// Most volumes that one call gives back.
+pub const MAX_RELEASED_VOLUMES: usize = 256;

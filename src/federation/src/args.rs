@@ -106,9 +106,13 @@ struct Limits {
     /// How long a backend may take to mint.
     #[arg(long, env = "ESI_MINT_TIMEOUT", value_name = "DURATION", default_value = "20s", value_parser = duration)]
     mint_timeout: Duration,
-    /// How long the credential before lives on once a workload shows the next one.
-    #[arg(long, env = "ESI_OVERLAP", value_name = "DURATION", default_value = "1m", value_parser = duration)]
-    overlap: Duration,
+    /// How long the credential before lives on once a workload shows the next one, where the plan does not say
+    /// [default: 1m, or --max-overlap where that is less].
+    #[arg(long, env = "ESI_OVERLAP", value_name = "DURATION", value_parser = duration)]
+    overlap: Option<Duration>,
+    /// The longest such time that a plan can ask for.
+    #[arg(long, env = "ESI_MAX_OVERLAP", value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    max_overlap: Duration,
 }
 
 impl Args {
@@ -184,23 +188,44 @@ impl Limits {
             max_ttl,
             mint_timeout,
             overlap,
+            max_overlap,
         } = self;
         let standard = IssueLimits::default();
         let default_ttl = default_ttl.unwrap_or(standard.default_ttl.min(max_ttl));
-        if default_ttl > max_ttl {
-            return Err(AppError::TtlOrder {
-                default: span::format(default_ttl),
-                max: span::format(max_ttl),
-            });
-        }
+        let default_overlap = overlap.unwrap_or(standard.default_overlap.min(max_overlap));
+        in_order(
+            ("--default-ttl (ESI_DEFAULT_TTL)", default_ttl),
+            ("--max-ttl (ESI_MAX_TTL)", max_ttl),
+        )?;
+        in_order(
+            ("--overlap (ESI_OVERLAP)", default_overlap),
+            ("--max-overlap (ESI_MAX_OVERLAP)", max_overlap),
+        )?;
         Ok(IssueLimits {
             default_ttl,
             max_ttl,
             mint_within: mint_timeout,
-            overlap,
+            default_overlap,
+            max_overlap,
             ..standard
         })
     }
+}
+
+/// A default that nobody could get is refused.
+fn in_order(
+    (flag, value): (&'static str, Duration),
+    (bound, max): (&'static str, Duration),
+) -> Result<(), AppError> {
+    if value <= max {
+        return Ok(());
+    }
+    Err(AppError::FlagOrder {
+        flag,
+        value: span::format(value),
+        bound,
+        max: span::format(max),
+    })
 }
 
 #[cfg(test)]
@@ -250,6 +275,14 @@ mod tests {
     fn a_low_longest_time_to_live_lowers_the_default_that_nobody_wrote() {
         let limits = limits(&["--max-ttl", "10m"]).unwrap();
         assert_eq!(limits.default_ttl, Duration::from_secs(600));
+    }
+
+    #[test]
+    fn an_overlap_beyond_what_can_be_asked_for_is_refused_and_one_that_nobody_wrote_follows() {
+        let error = limits(&["--overlap", "2h", "--max-overlap", "1h"]).unwrap_err();
+        assert!(error.to_string().contains("--max-overlap"), "{error}");
+        let limits = limits(&["--max-overlap", "10s"]).unwrap();
+        assert_eq!(limits.default_overlap, Duration::from_secs(10));
     }
 
     #[test]

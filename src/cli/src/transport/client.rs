@@ -113,6 +113,7 @@ impl Client {
                 request_id: request_id.as_str().to_owned(),
                 reason: reason.into(),
                 ttl: plan.ttl.map(convert::to_wire),
+                overlap: plan.overlap.map(convert::to_wire),
                 client_instance: std::mem::take(&mut caller.instance),
             };
             let request = caller.request(message);
@@ -180,6 +181,7 @@ impl Client {
                 .map(|(binding, generation)| v1::BindingReport {
                     binding: binding.to_string(),
                     generation: generation.number(),
+                    pod_uid: String::new(),
                 })
                 .collect();
             let message = v1::ReportRequest {

@@ -108,6 +108,7 @@ impl Inner {
             binding: binding.to_owned(),
             action: action.into(),
             expires_in: self.ttls.get(binding).copied().map(to_wire),
+            ..v1::BindingVerdict::default()
         }
     }
 }

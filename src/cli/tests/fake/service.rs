@@ -89,6 +89,7 @@ impl Federation for Service {
                 renewable: true,
                 max_expires_in: None,
                 ends: v1::Ends::AtOnce.into(),
+                node: String::new(),
             }),
         }))
     }

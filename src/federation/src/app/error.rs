@@ -18,13 +18,15 @@ pub enum AppError {
     #[error("the process cannot be set up")]
     Runtime(#[source] std::io::Error),
     /// A default that is never granted.
-    #[error(
-        "--default-ttl (ESI_DEFAULT_TTL) is {default}, more than --max-ttl (ESI_MAX_TTL), {max}: lower the first or raise the second"
-    )]
-    TtlOrder {
+    #[error("{flag} is {value}, more than {bound}, {max}: lower the first or raise the second")]
+    FlagOrder {
+        /// What is too much, with its variable.
+        flag: &'static str,
         /// As a duration is written.
-        default: String,
-        /// The same.
+        value: String,
+        /// What bounds it, with its variable.
+        bound: &'static str,
+        /// As a duration is written.
         max: String,
     },
     /// The manifests.

@@ -91,6 +91,7 @@ impl Federation for FederationService {
                 binding: fields.binding,
                 request_id: fields.request_id,
                 ttl: fields.ttl,
+                overlap: fields.overlap,
             };
             let issued = self.issuer.issue(request).await;
             let issued = issued.map_err(|error| Refusal::from(error).of_issue(&generator, &workload))?;
@@ -154,7 +155,15 @@ impl Federation for FederationService {
             }
             let mut names = Vec::with_capacity(message.bindings.len());
             let mut bindings = Vec::with_capacity(message.bindings.len());
-            for v1::BindingReport { binding, generation } in message.bindings {
+            for report in message.bindings {
+                let v1::BindingReport {
+                    binding,
+                    generation,
+                    pod_uid,
+                } = report;
+                if !pod_uid.is_empty() {
+                    return Err(FieldError::new("pod_uid", "report bindings of your own").into());
+                }
                 let generation = wire::generation(generation)?;
                 bindings.push((wire::binding(&binding)?, generation));
                 names.push(binding);

@@ -72,6 +72,7 @@ pub(super) struct IssueFields {
     pub(super) binding: BindingName,
     pub(super) request_id: RequestId,
     pub(super) ttl: Option<std::time::Duration>,
+    pub(super) overlap: Option<std::time::Duration>,
     pub(super) client: Option<ClientInstance>,
 }
 
@@ -83,6 +84,7 @@ pub(super) fn issue_fields(message: v1::IssueRequest) -> Result<IssueFields, Fie
         reason: _,
         ttl,
         client_instance,
+        overlap,
     } = message;
     let source = source.ok_or_else(|| FieldError::new("source", "name a generator"))?;
     let SourceField(source) = source.try_into()?;
@@ -90,11 +92,16 @@ pub(super) fn issue_fields(message: v1::IssueRequest) -> Result<IssueFields, Fie
     if ttl.is_some_and(|ttl| !(limits::MIN_TTL..=limits::MAX_TTL).contains(&ttl)) {
         return Err(FieldError::new("ttl", "ask for 1s to 2160h"));
     }
+    let overlap = overlap.map(|overlap| from_wire("overlap", overlap)).transpose()?;
+    if overlap.is_some_and(|overlap| overlap > limits::MAX_OVERLAP) {
+        return Err(FieldError::new("overlap", "ask for 24h at most"));
+    }
     Ok(IssueFields {
         source,
         binding: self::binding(&binding)?,
         request_id: request_id.parse().map_err(FieldError::name("request_id"))?,
         ttl,
+        overlap,
         client: self::client_instance(&client_instance)?,
     })
 }
@@ -116,6 +123,7 @@ pub(super) fn issue_response(issued: Issued, now: Timestamp) -> v1::IssueRespons
         renewable: lease.renewable,
         max_expires_in: lease.max_expires_at.map(|at| to_wire(at.since(now))),
         ends: v1::Ends::from(lease.ends).into(),
+        node: lease.owner.node.map(|node| node.to_string()).unwrap_or_default(),
     };
     v1::IssueResponse {
         data: credential_to_wire(credential),
@@ -133,6 +141,7 @@ pub(super) fn report_response(bindings: Vec<String>, verdicts: Vec<Verdict>) -> 
             binding,
             action: action.into(),
             expires_in,
+            ..v1::BindingVerdict::default()
         }
     });
     v1::ReportResponse {

@@ -52,6 +52,8 @@ pub struct IssueRequest {
     pub request_id: RequestId,
     /// Time to live to ask for.
     pub ttl: Option<Duration>,
+    /// How long the acknowledged generation before it is to live on.
+    pub overlap: Option<Duration>,
 }
 
 /// A credential and its lease.
@@ -72,8 +74,10 @@ pub struct IssueLimits {
     pub max_ttl: Duration,
     /// How long a backend may take to mint.
     pub mint_within: Duration,
-    /// How long the acknowledged generation lives on once a newer one is acknowledged.
-    pub overlap: Duration,
+    /// How long the acknowledged generation lives on once a newer one is acknowledged, where nothing is asked for.
+    pub default_overlap: Duration,
+    /// The longest that can be asked for.
+    pub max_overlap: Duration,
     /// Issues under way at once, half of them at one generator at most; more are told to come back.
     pub concurrency: usize,
 }
@@ -84,7 +88,9 @@ impl Default for IssueLimits {
             default_ttl: Duration::from_secs(3600),
             max_ttl: Duration::from_secs(24 * 3600),
             mint_within: Duration::from_secs(20),
-            overlap: Duration::from_secs(60),
+            default_overlap: Duration::from_secs(60),
+            // Workloads that follow their files need seconds; longer, and two credentials are the rule.
+            max_overlap: Duration::from_secs(3600),
             // Each holds a few kilobytes and perhaps a backend connection.
             concurrency: 512,
         }
@@ -260,6 +266,7 @@ impl Issuer {
         request: &IssueRequest,
         generator: &dyn Generator,
     ) -> Result<Begun, IssueError> {
+        let overlap = request.overlap.unwrap_or(self.limits.default_overlap);
         let begun = self
             .store
             .begin(NewLease {
@@ -269,7 +276,7 @@ impl Issuer {
                 request_id: request.request_id.clone(),
                 mint_within: self.limits.mint_within,
                 visibility_lag: generator.nature().visibility_lag,
-                overlap: self.limits.overlap,
+                overlap: overlap.min(self.limits.max_overlap),
             })
             .await?;
         // What this generation supersedes is due now.

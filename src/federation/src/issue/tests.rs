@@ -116,6 +116,7 @@ fn request() -> IssueRequest {
         binding: "db".parse().unwrap(),
         request_id: RequestId::random(),
         ttl: None,
+        overlap: None,
     }
 }
 
