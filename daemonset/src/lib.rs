@@ -13,5 +13,7 @@
 //! kubelet's calls but an issue needs the network, and an unpublish never does.
 
 pub mod fill;
+pub mod mount;
 pub mod request;
+pub mod state;
 pub mod volume;

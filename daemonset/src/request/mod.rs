@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 
 use esi_core::names::{Namespace, ObjectName, Uid};
 use esi_core::{Plan, SecretBytes};
+use serde::{Deserialize, Serialize};
 
 pub use target::{KubeletRoot, Target};
-pub use volume_id::VolumeId;
+pub use volume_id::{SOURCE_PREFIX, VolumeId};
 
 /// Make a volume be there, with its content.
 #[derive(Debug)]
@@ -43,7 +44,8 @@ pub struct Unpublish {
 }
 
 /// A pod, as kubelet names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Pod {
     /// Its namespace.
     pub namespace: Namespace,
@@ -56,7 +58,8 @@ pub struct Pod {
 }
 
 /// Who fills a volume.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Delivery {
     /// The pod's init container: the volume is writable for the pod.
     Init,
@@ -65,7 +68,7 @@ pub enum Delivery {
 }
 
 /// Who a volume belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Owner {
     /// The user of the pod's containers, where they have one in common.
     pub user: Option<u32>,

@@ -7,6 +7,10 @@ use esi_core::names::{NameError, Uid};
 
 const PODS: &str = "pods";
 const VOLUMES: &str = "volumes/kubernetes.io~csi";
+/// The memory volume of a pod's env files, which the webhook adds to it, as kubelet names its directory.
+const ENV: &str = "volumes/kubernetes.io~empty-dir/esi-env";
+/// What kubelet makes once that volume is mounted and has its owner.
+const ENV_READY: &str = "plugins/kubernetes.io~empty-dir/esi-env/ready";
 const MOUNT: &str = "mount";
 
 /// kubelet's own directory, such as `/var/lib/kubelet`; the same path for kubelet and for the daemon, because kubelet
@@ -64,14 +68,30 @@ impl Target {
         let [PODS, pod, "volumes", "kubernetes.io~csi", volume, MOUNT] = parts.as_slice() else {
             return Err(error());
         };
+        Self::new(
+            pod.parse().map_err(|_shape: NameError| error())?,
+            (*volume).to_owned(),
+        )
+        .map_err(|_shape| error())
+    }
+
+    /// Puts a target together from the pod's UID and the volume's name.
+    ///
+    /// # Errors
+    /// If the one is no name of a directory, or the other no RFC 1123 label.
+    pub fn new(pod: Uid, volume: String) -> Result<Self, NameError> {
         // `.` and `..` are no UIDs of Kubernetes, though its rule for opaque ids does not say so.
-        if pod.bytes().all(|byte| byte == b'.') || !is_label(volume) {
-            return Err(error());
+        if pod.as_str().bytes().all(|byte| byte == b'.') {
+            return Err(NameError::new(
+                "pod UID",
+                "it may not be made of dots",
+                pod.as_str(),
+            ));
         }
-        Ok(Self {
-            pod: pod.parse().map_err(|_shape: NameError| error())?,
-            volume: (*volume).to_owned(),
-        })
+        if !is_label(&volume) {
+            return Err(NameError::new("volume name", "write an RFC 1123 label", &volume));
+        }
+        Ok(Self { pod, volume })
     }
 
     /// The pod whose volume it is.
@@ -91,6 +111,19 @@ impl Target {
     #[must_use]
     pub fn parent(&self) -> PathBuf {
         Path::new(self.pod.as_str()).join(VOLUMES).join(&self.volume)
+    }
+
+    /// The pod's directory of env files, relative to [`KubeletRoot::pods`].
+    #[must_use]
+    pub fn env_directory(&self) -> PathBuf {
+        Path::new(self.pod.as_str()).join(ENV)
+    }
+
+    /// The file that kubelet makes once that directory is ready, relative to [`KubeletRoot::pods`]. It survives a
+    /// reboot, which the directory's mount does not.
+    #[must_use]
+    pub fn env_ready(&self) -> PathBuf {
+        Path::new(self.pod.as_str()).join(ENV_READY)
     }
 
     /// The name of the mount point in [`Target::parent`].

@@ -4,13 +4,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use esi_core::names::NameError;
+use serde::{Deserialize, Serialize};
 
 const PREFIX: &str = "csi-";
 const DIGITS: usize = 64;
 
 /// `csi-` and 64 lower-case hexadecimal digits: the SHA-256 of the pod's UID and the volume's name
 /// (`makeVolumeHandle` of kubelet), so one id is one volume of one pod for ever. It is a file name without surprises.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct VolumeId(String);
 
 impl VolumeId {
@@ -19,7 +21,34 @@ impl VolumeId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// What the table of mounts shows as the volume's source: `esi:` and the id's first 16 digits, enough to tell
+    /// the volumes of a node apart.
+    #[must_use]
+    pub fn source(&self) -> String {
+        format!(
+            "{SOURCE_PREFIX}{}",
+            self.0.get(PREFIX.len()..PREFIX.len() + 16).unwrap_or_default()
+        )
+    }
 }
+
+impl TryFrom<String> for VolumeId {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        text.parse()
+    }
+}
+
+impl From<VolumeId> for String {
+    fn from(id: VolumeId) -> Self {
+        id.0
+    }
+}
+
+/// How the source of every volume's file system begins.
+pub const SOURCE_PREFIX: &str = "esi:";
 
 impl FromStr for VolumeId {
     type Err = NameError;
