@@ -6,6 +6,8 @@
 //!  cli ────────▶ size, start, memory, and what it adds to the server      │
 //!  webhook ────▶ how late, at what processor time and memory              ┘
 //! ```
+//!
+//! `bench postgres cli` measures these two alone.
 
 mod cli;
 mod issue;
@@ -18,15 +20,41 @@ mod webhook;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::{Parser, ValueEnum};
 use table::Table;
+
+/// Prints the figures of the budgets.
+#[derive(Parser)]
+struct Args {
+    /// What to measure; everything where nothing is named.
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Issue,
+    Postgres,
+    Openbao,
+    Cli,
+    Webhook,
+}
 
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<ExitCode> {
+    let parts = match Args::parse().parts {
+        none if none.is_empty() => Part::value_variants().to_vec(),
+        parts => parts,
+    };
     let mut table = Table::new(machine::load_average()?);
-    issue::measure(&mut table).await?;
-    overhead::measure(&mut table).await?;
-    cli::measure(&mut table).await?;
-    webhook::measure(&mut table).await?;
+    for part in parts {
+        match part {
+            Part::Issue => issue::measure(&mut table).await?,
+            Part::Postgres => overhead::postgres::measure(&mut table).await?,
+            Part::Openbao => overhead::openbao::measure(&mut table).await?,
+            Part::Cli => cli::measure(&mut table).await?,
+            Part::Webhook => webhook::measure(&mut table).await?,
+        }
+    }
     table.print();
     Ok(if table.is_missed() {
         ExitCode::FAILURE

@@ -19,7 +19,7 @@ path "auth/token/renew-accessor"  { capabilities = ["update"] }
 path "auth/token/revoke-accessor" { capabilities = ["update"] }
 "#;
 
-pub(super) async fn measure(table: &mut Table) -> Result<()> {
+pub(crate) async fn measure(table: &mut Table) -> Result<()> {
     let bao = OpenBao::dev()?;
     let (role_id, secret_id) = prepare(bao.api()).await?;
     let secret = json!({

@@ -1,19 +1,18 @@
 //! A PostgreSQL user, made by hand with the generator's own statements, and by the server.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use esi_tests::federation::{issue_request, request_id};
+use esi_tests::issuer::Pod;
 use esi_tests::postgres::{Postgres, Release, query};
 use serde_json::json;
 
 use super::compare;
-use crate::server::Server;
+use crate::server::{Server, issue};
 use crate::table::Table;
 
 const SHOP: &str = "PostgreSQL/platform/shop";
-/// Computed beforehand (RFC 5803): the generator's own time for one is overhead.
-const VERIFIER: &str = "SCRAM-SHA-256$4096:bm90IGEgc2VjcmV0IQ==$\
-    3l8Z2V0jPlfzTg4F9cFVlNWm6e7HRRLMyVqN2y5h0mA=:gXcRjvIlZ2yX3b2wDdqfM1Yh0m9xJkq3mRk5q5L1n0A=";
 
-pub(super) async fn measure(table: &mut Table) -> Result<()> {
+pub(crate) async fn measure(table: &mut Table) -> Result<()> {
     let fixture = Postgres::shared(Release::System).fixture().await?;
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "admin", "namespace": "platform" },
@@ -30,40 +29,63 @@ pub(super) async fn measure(table: &mut Table) -> Result<()> {
         }
     });
     let server = Server::start(&format!("{generator}\n---\n{secret}\n"), &[SHOP])?;
+    let token = server.federation.issuer.token(&Pod::new());
+    let request = issue_request(SHOP, "db", &request_id());
+    issue(&server.connect().await?, &token, request).await?;
+    let statements = Statements::of_the_last_issue(&fixture.server.log())?;
+
     let mut admin = fixture.connect(&fixture.admin, &fixture.admin_password).await?;
     query(&mut admin, "SET search_path = pg_catalog").await?;
-    let app = &fixture.app;
     compare(table, "PostgreSQL", &server, SHOP, async |round| {
-        let role = format!("bench_{round}");
-        // The three round trips of an issue.
-        query(
-            &mut admin,
-            &format!(
-                "BEGIN; SET LOCAL statement_timeout = 20000; SET LOCAL lock_timeout = 20000; \
-                 SET LOCAL idle_in_transaction_session_timeout = 20000; \
-                 SELECT (clock_timestamp() + interval '20000 milliseconds')::text, \
-                        (clock_timestamp() + interval '3600000 milliseconds')::text; \
-                 SELECT wanted, 'missing' FROM unnest(ARRAY['{app}']::text[]) AS wanted \
-                   WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) \
-                 UNION ALL \
-                 SELECT r.rolname::text, 'admin' FROM unnest(ARRAY['{app}']::text[]) AS granted \
-                   JOIN pg_roles r ON r.rolname = granted JOIN pg_roles me ON me.rolname = current_user \
-                   WHERE NOT me.rolsuper AND pg_has_role(r.oid, me.oid, 'MEMBER')"
-            ),
-        )
-        .await?;
-        query(
-            &mut admin,
-            &format!(
-                "CREATE ROLE {role} LOGIN PASSWORD '{VERIFIER}' VALID UNTIL '2100-01-01 00:00:00+00'; \
-                 GRANT {app} TO {role}"
-            ),
-        )
-        .await?;
-        let close =
-            "SELECT (1 / (clock_timestamp() < '2100-01-01 00:00:00+00'::timestamptz)::int)::text; COMMIT";
-        query(&mut admin, close).await?;
+        for statement in statements.for_role(&format!("bench_{round}")) {
+            query(&mut admin, &statement).await?;
+        }
         Ok(())
     })
     .await
+}
+
+/// What the generator sends for one issue, in three round trips, as the database logged it. Its verifier goes with
+/// it: the generator's own time for computing one is overhead.
+struct Statements {
+    open: String,
+    create: String,
+    /// The role that `create` makes.
+    role: String,
+    close: String,
+}
+
+impl Statements {
+    fn of_the_last_issue(log: &str) -> Result<Self> {
+        let last = |start: &str| -> Result<String> {
+            let statements = log
+                .lines()
+                .filter_map(|line| line.split_once("LOG:  statement: "));
+            let found = statements.map(|(_, sql)| sql).rfind(|sql| sql.starts_with(start));
+            found
+                .map(str::to_owned)
+                .with_context(|| format!("the database logged no {start}"))
+        };
+        let quoted = |sql: &str, quote| {
+            sql.split(quote)
+                .nth(1)
+                .map(str::to_owned)
+                .context("nothing is quoted")
+        };
+        let create = last("CREATE ROLE ")?;
+        let close = last("SELECT (1 / ")?;
+        let deadline = quoted(&close, '\'')?;
+        Ok(Self {
+            open: last("BEGIN; SET LOCAL statement_timeout")?,
+            role: quoted(&create, '"')?,
+            create,
+            // Met in every round.
+            close: close.replace(&deadline, "2100-01-01 00:00:00+00"),
+        })
+    }
+
+    fn for_role(&self, name: &str) -> [String; 3] {
+        let create = self.create.replace(&self.role, name);
+        [self.open.clone(), create, self.close.clone()]
+    }
 }
