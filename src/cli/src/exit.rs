@@ -1,15 +1,15 @@
 //! What ended the program, and the exit code that says so.
 
+use esi_client::{CallError, ConnectError, ServerAt, TokenError};
 use esi_core::names::BindingName;
+use esi_core::{Classify as _, Code};
 use thiserror::Error;
 
 use crate::args::UsageError;
 use crate::command::CommandError;
-use crate::config::{ConfigError, ServerAt};
+use crate::config::ConfigError;
 use crate::deliver::DeliverError;
 use crate::environ::EnvironFileError;
-use crate::token::TokenError;
-use crate::transport::{CallError, ConnectError};
 
 /// The table that every `--help` ends with. `run` and `exec` return the command's own code besides.
 pub(crate) const TABLE: &str = "\
@@ -49,6 +49,20 @@ impl Exit {
 /// The code of a process that a signal ended, as shells count.
 pub(crate) fn of_signal(signal: i32) -> u8 {
     u8::try_from(128_i32.saturating_add(signal)).unwrap_or(u8::MAX)
+}
+
+/// The code of a call that failed for good.
+fn of_call(error: &CallError) -> Exit {
+    match error.code() {
+        Code::Unauthenticated | Code::PermissionDenied => Exit::Refused,
+        Code::InvalidArgument | Code::NotFound | Code::Unimplemented => Exit::Usage,
+        Code::Internal => Exit::Internal,
+        Code::ResourceExhausted
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::DeadlineExceeded
+        | Code::Unavailable => Exit::Unavailable,
+    }
 }
 
 /// Why the program ends without having done what it was told to.
@@ -125,7 +139,7 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) | Self::Config(_) | Self::Connect { .. } => Exit::Usage,
-            Self::Issue { source, .. } | Self::Acknowledge { source, .. } => source.exit(),
+            Self::Issue { source, .. } | Self::Acknowledge { source, .. } => of_call(source),
             Self::Token { .. } => Exit::Refused,
             Self::Plan { .. } | Self::Deliver { .. } | Self::Environ(_) => Exit::Undeliverable,
             Self::Command(error) => error.exit(),

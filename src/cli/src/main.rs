@@ -1,7 +1,7 @@
 //! `esi-cli`: fetches a workload's credentials, delivers them as files and variables, and gives them back.
 //!
 //! ```text
-//!  args ──▶ config ──▶ session: transport(issue) ─▶ render ─▶ deliver ─▶ transport(acknowledge)
+//!  args ──▶ config ──▶ session: issue ─▶ render ─▶ deliver ─▶ acknowledge   (calls: esi-client)
 //!                        │
 //!        init: ends      │  exec: becomes the command      run: keeps, rotates, revokes
 //! ```
@@ -15,15 +15,12 @@ mod command;
 mod commands;
 mod config;
 mod deliver;
-mod dice;
 mod environ;
 mod exit;
 mod harden;
 mod install;
 mod log;
 mod session;
-mod token;
-mod transport;
 
 use std::process::ExitCode;
 

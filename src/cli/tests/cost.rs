@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::fake::Method;
 use crate::world::{FILES_AND_VARIABLES, ONE_VARIABLE, World};
+use esi_client::testing::Method;
 
 /// Budgets of the design, of what does not depend on how busy the machine is.
 const MAX_SIZE: u64 = 5_000_000;

@@ -2,8 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::fake::Method;
 use crate::world::{Cli, Finished, ONE_EXEC_VARIABLE, World, os, visible};
+use esi_client::testing::Method;
 
 /// `init` in the pod's init container.
 async fn init(world: &World, plans: &str) -> Finished {

@@ -1,7 +1,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::fake::Method;
 use crate::world::{FILES_AND_VARIABLES, ONE_VARIABLE, World, os};
+use esi_client::testing::Method;
 
 #[tokio::test]
 async fn the_process_becomes_the_command() {

@@ -3,8 +3,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::fake::Method;
 use crate::world::{FILES_AND_VARIABLES, ONE_FILE, ONE_VARIABLE, World, pod_token, token, visible};
+use esi_client::testing::Method;
 
 #[tokio::test]
 async fn files_and_env_file_are_delivered_and_then_acknowledged() {

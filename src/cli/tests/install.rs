@@ -3,8 +3,8 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use crate::fake::Method;
 use crate::world::{ONE_EXEC_VARIABLE, World, visible};
+use esi_client::testing::Method;
 
 fn read(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap()

@@ -7,8 +7,6 @@ mod environ;
 #[cfg(test)]
 mod exec;
 #[cfg(test)]
-mod fake;
-#[cfg(test)]
 mod init;
 #[cfg(test)]
 mod input;

@@ -1,5 +1,5 @@
-use crate::fake::Method;
 use crate::world::{FILES_AND_VARIABLES, ONE_EXEC_VARIABLE, World};
+use esi_client::testing::Method;
 
 const VALUES: &str = r#"{"username":"shop","password":"hunter2"}"#;
 

@@ -4,8 +4,8 @@ use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
-use crate::fake::{Fault, Method};
 use crate::world::{ONE_FILE, World, token};
+use esi_client::testing::{Fault, Method};
 
 fn asks_to_wait(seconds: u64) -> Fault {
     let mut metadata = MetadataMap::new();

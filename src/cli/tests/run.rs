@@ -3,10 +3,10 @@ use std::io::Write as _;
 use rustix::process::Signal;
 use tonic::Code;
 
-use crate::fake::{Fault, Method};
 use crate::world::{
     FILES_AND_VARIABLES, ONE_EXEC_VARIABLE, ONE_FILE, ONE_VARIABLE, Running, World, short, token, visible,
 };
+use esi_client::testing::{Fault, Method};
 
 /// Says `ready`, names the signals it gets, answers lines, and ends when its standard input does.
 const LISTENER: &str = "trap 'echo got USR1' USR1; trap 'echo got HUP' HUP; trap 'echo got WINCH' WINCH; \

@@ -1,13 +1,13 @@
 use serde_json::json;
 
-use crate::fake::Authority;
 use crate::world::{ONE_FILE, World, token};
+use esi_client::testing::Authority;
 
 #[tokio::test]
 async fn a_server_whose_certificate_another_ca_made_never_sees_the_token() {
     let world = World::new().await;
     let mut servers = world.servers();
-    servers["default"]["ca"] = Authority::new().pem().into();
+    servers["default"]["ca"] = Authority::fresh().pem().into();
     let finished = world
         .cli("init", ONE_FILE)
         .args(&["--servers", &servers.to_string()])

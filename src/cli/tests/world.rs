@@ -15,7 +15,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-use crate::fake::Fake;
+use esi_client::testing::Fake;
 
 /// Longer than anything takes here.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -8,7 +8,6 @@
 
 mod error;
 mod plans;
-mod read;
 mod servers;
 mod settings;
 #[cfg(test)]
@@ -18,13 +17,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use esi_client::Server;
 use esi_core::names::{ClientInstance, ServerName};
 use esi_core::{Plan, span};
 use uuid::Uuid;
 
 pub(crate) use error::ConfigError;
-pub(crate) use read::read_bounded;
-pub(crate) use servers::{Server, ServerAt};
 pub(crate) use settings::{Environment, Settings};
 
 use crate::args::Flag;

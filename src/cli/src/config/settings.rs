@@ -5,11 +5,11 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
+use esi_client::read_bounded;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::error::ConfigError;
-use super::read::read_bounded;
 use crate::args::{Flag, Typed};
 
 /// The process's environment, read once.

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use esi_api::v1::Reason;
+use esi_client::{Budget, Issued};
 use esi_core::Generation;
 use esi_render::{Rendered, render};
 use tokio::time::Instant;
 
 use super::Binding;
 use crate::exit::Failure;
-use crate::transport::{Budget, Issued};
 
 /// Rendered, and not yet delivered.
 #[derive(Debug)]

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use esi_client::Budget;
 use esi_core::chain;
 
 use super::{Binding, Session, together};
 use crate::log;
-use crate::transport::Budget;
 
 impl Session {
     /// Revokes within `span`. Where that fails, it is said, and the time to live ends the lease.

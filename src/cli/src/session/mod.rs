@@ -22,12 +22,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use esi_client::Client;
 use esi_core::Plan;
 use esi_core::names::{BindingName, ServerName};
 
 use crate::config::Config;
 use crate::exit::Failure;
-use crate::transport::Client;
+
+/// What servers are told that calls.
+const AGENT: &str = concat!("esi-cli/", env!("CARGO_PKG_VERSION"));
 
 /// The plans, and a client for the server of each.
 #[derive(Debug)]
@@ -74,11 +77,11 @@ impl Session {
         } = config;
         let mut clients: BTreeMap<ServerName, Arc<Client>> = BTreeMap::new();
         for (name, server) in servers {
-            let client = Client::new(&server, instance.clone()).map_err(|source| Failure::Connect {
+            let client = Client::new(&server, AGENT).map_err(|source| Failure::Connect {
                 server: server.at.clone(),
                 source,
             })?;
-            clients.insert(name, Arc::new(client));
+            clients.insert(name, Arc::new(client.named(instance.clone())));
         }
         let live = Live::default();
         let bindings = plans

@@ -4,6 +4,7 @@
 //! lease, and is told at once.
 
 use esi_api::v1::Reason;
+use esi_client::Budget;
 use esi_core::Generation;
 use esi_render::Variable;
 use tokio::time::Instant;
@@ -11,7 +12,6 @@ use tokio::time::Instant;
 use super::{Binding, Fetched, Session, fetch, together};
 use crate::deliver::{DeliverError, Delivery};
 use crate::exit::Failure;
-use crate::transport::Budget;
 
 /// A delivered and acknowledged credential.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use esi_api::v1::Reason;
+use esi_client::{Budget, Client, Dice, Report, Verdict};
 use esi_core::names::{BindingName, ServerName};
 use esi_core::{chain, span};
 use tokio::task::JoinSet;
@@ -12,11 +13,9 @@ use tokio::time::{Instant, sleep};
 
 use super::report_time::report_time;
 use crate::deliver::Delivery;
-use crate::dice::Dice;
 use crate::exit::Failure;
 use crate::log;
 use crate::session::{Fetched, Held, acknowledge, expires_at, fetch, together};
-use crate::transport::{Budget, Client, Report, Verdict};
 
 /// The time of one report, retries included. The next one comes anyway.
 const REPORT: Duration = Duration::from_secs(10);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::dice::Dice;
+use esi_client::Dice;
 
 /// Where the server says nothing: often enough that a rotation asked for by a person happens at once, as people
 /// see it, and rare enough that a thousand processes are 33 calls a second.

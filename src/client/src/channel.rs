@@ -5,7 +5,7 @@ use std::time::Duration;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
 use super::error::ConnectError;
-use crate::config::Server;
+use crate::servers::Server;
 
 /// The time for a TCP connection and a TLS handshake: many round trips even around the world.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -17,11 +17,11 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// If the host is no name or address, or the CA is not usable.
-pub(super) fn channel(server: &Server) -> Result<Channel, ConnectError> {
+pub(crate) fn channel(server: &Server, agent: &'static str) -> Result<Channel, ConnectError> {
     // Only the CA given: no other root is compiled in or read.
     let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&server.ca));
     let endpoint = Endpoint::from(server.at.url.clone())
-        .user_agent(concat!("esi-cli/", env!("CARGO_PKG_VERSION")))
+        .user_agent(agent)
         .and_then(|endpoint| endpoint.tls_config(tls))
         .map_err(ConnectError::Tls)?
         .connect_timeout(CONNECT)
@@ -36,7 +36,7 @@ mod tests {
     use rcgen::{CertificateParams, KeyPair};
 
     use super::*;
-    use crate::config::ServerAt;
+    use crate::servers::ServerAt;
 
     fn server(url: &str) -> Server {
         let key = KeyPair::generate().unwrap();
@@ -60,15 +60,15 @@ mod tests {
             "https://127.0.0.1:1",
             "https://[::1]:1",
         ] {
-            assert!(channel(&server(url)).is_ok(), "{url} was refused");
+            assert!(channel(&server(url), "test").is_ok(), "{url} was refused");
         }
-        assert!(channel(&server("https://-")).is_err());
+        assert!(channel(&server("https://-"), "test").is_err());
     }
 
     #[tokio::test]
     async fn a_ca_that_is_no_certificate_is_refused() {
         let mut server = server("https://esi");
         server.ca = b"-----BEGIN CERTIFICATE-----\nAAAA\n".to_vec();
-        assert!(channel(&server).is_err());
+        assert!(channel(&server, "test").is_err());
     }
 }

@@ -1,6 +1,5 @@
 //! The calls of the federation service, in the terms of `esi-core`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use esi_api::v1::federation_client::FederationClient;
@@ -11,47 +10,51 @@ use tonic::Request;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 
-use super::call::{Budget, call};
-use super::channel::channel;
-use super::error::{AnswerError, AttemptError, CallError, ConnectError};
-use crate::config::{Server, ServerAt};
-use crate::token::{Token, TokenError};
+use crate::call::{Budget, call};
+use crate::channel::channel;
+use crate::error::{AnswerError, AttemptError, CallError, ConnectError};
+use crate::servers::{Server, ServerAt};
+use crate::token::{Token, TokenError, TokenSource};
 
-/// One server, as this process's workload.
-#[derive(Debug)]
-pub(crate) struct Client {
+/// One server, called with the tokens of one caller. Clones share the connection.
+#[derive(Debug, Clone)]
+pub struct Client {
     server: ServerAt,
     grpc: FederationClient<Channel>,
-    token_file: PathBuf,
     audience: Option<String>,
-    instance: ClientInstance,
+    token: TokenSource,
+    instance: Option<ClientInstance>,
 }
 
 /// A credential and what is known of its lease.
 #[derive(Debug)]
-pub(crate) struct Issued {
-    pub(crate) credential: Credential,
-    pub(crate) generation: Generation,
+pub struct Issued {
+    /// The values.
+    pub credential: Credential,
+    /// Which of the binding it is.
+    pub generation: Generation,
     /// Time left, where the lease ends by itself.
-    pub(crate) expires_in: Option<Duration>,
+    pub expires_in: Option<Duration>,
 }
 
 /// What the server says to a report.
 #[derive(Debug)]
-pub(crate) struct Report {
-    pub(crate) verdicts: Vec<Verdict>,
+pub struct Report {
+    /// One for each binding reported.
+    pub verdicts: Vec<Verdict>,
     /// When it wants the next one.
-    pub(crate) report_in: Option<Duration>,
+    pub report_in: Option<Duration>,
 }
 
 /// What the server says of one binding.
 #[derive(Debug)]
-pub(crate) struct Verdict {
-    pub(crate) binding: String,
+pub struct Verdict {
+    /// Which.
+    pub binding: String,
     /// Whether a new generation is to be fetched.
-    pub(crate) rotate: bool,
+    pub rotate: bool,
     /// Time left, where the lease is live and ends by itself.
-    pub(crate) expires_in: Option<Duration>,
+    pub expires_in: Option<Duration>,
 }
 
 /// A way to call, and who calls, for one attempt.
@@ -64,33 +67,52 @@ struct Caller {
 }
 
 impl Client {
-    /// Connects when it is first used.
+    /// Shows the token of the server's file, and connects when it is first used. `agent` is what the server is told that calls: `program/version`.
     ///
     /// # Errors
     /// If its host or its CA is not usable.
-    pub(crate) fn new(server: &Server, instance: ClientInstance) -> Result<Self, ConnectError> {
-        let grpc = FederationClient::new(channel(server)?)
+    pub fn new(server: &Server, agent: &'static str) -> Result<Self, ConnectError> {
+        let grpc = FederationClient::new(channel(server, agent)?)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
         Ok(Self {
             server: server.at.clone(),
             grpc,
-            token_file: server.token_file.clone(),
             audience: server.audience.clone(),
-            instance,
+            token: TokenSource::File(server.token_file.clone()),
+            instance: None,
         })
     }
 
+    /// The same, with what the caller calls itself where its token is not a pod's.
+    #[must_use]
+    pub fn named(self, instance: ClientInstance) -> Self {
+        Self {
+            instance: Some(instance),
+            ..self
+        }
+    }
+
+    /// The same connection for another caller.
+    #[must_use]
+    pub fn showing(&self, token: TokenSource) -> Self {
+        Self {
+            token,
+            ..self.clone()
+        }
+    }
+
     /// Which server it calls.
-    pub(crate) fn server(&self) -> &ServerAt {
+    #[must_use]
+    pub fn server(&self) -> &ServerAt {
         &self.server
     }
 
     /// Refuses a token that could not be shown to the server.
     ///
     /// # Errors
-    /// If the file cannot be read, holds no token, or one for others.
-    pub(crate) fn check_token(&self) -> Result<(), TokenError> {
+    /// If there is none, or one for others.
+    pub fn check_token(&self) -> Result<(), TokenError> {
         self.token().map(drop)
     }
 
@@ -98,12 +120,7 @@ impl Client {
     ///
     /// # Errors
     /// See [`CallError`].
-    pub(crate) async fn issue(
-        &self,
-        plan: &Plan,
-        reason: v1::Reason,
-        budget: Budget,
-    ) -> Result<Issued, CallError> {
+    pub async fn issue(&self, plan: &Plan, reason: v1::Reason, budget: Budget) -> Result<Issued, CallError> {
         let request_id = RequestId::random();
         call(budget, async |span| {
             let mut caller = self.caller(span)?;
@@ -127,7 +144,7 @@ impl Client {
     ///
     /// # Errors
     /// See [`CallError`].
-    pub(crate) async fn acknowledge(
+    pub async fn acknowledge(
         &self,
         binding: &BindingName,
         generation: Generation,
@@ -151,7 +168,7 @@ impl Client {
     ///
     /// # Errors
     /// See [`CallError`].
-    pub(crate) async fn revoke(&self, binding: &BindingName, budget: Budget) -> Result<(), CallError> {
+    pub async fn revoke(&self, binding: &BindingName, budget: Budget) -> Result<(), CallError> {
         call(budget, async |span| {
             let mut caller = self.caller(span)?;
             let message = v1::RevokeRequest {
@@ -169,7 +186,7 @@ impl Client {
     ///
     /// # Errors
     /// See [`CallError`].
-    pub(crate) async fn report(
+    pub async fn report(
         &self,
         held: &[(&BindingName, Generation)],
         budget: Budget,
@@ -195,9 +212,8 @@ impl Client {
         .await
     }
 
-    /// Reads the token anew.
     fn token(&self) -> Result<Token, TokenError> {
-        let token = Token::read(&self.token_file)?;
+        let token = self.token.token()?;
         if let Some(audience) = &self.audience {
             token.check_audience(audience)?;
         }
@@ -206,10 +222,9 @@ impl Client {
 
     fn caller(&self, span: Duration) -> Result<Caller, AttemptError> {
         let token = self.token()?;
-        let instance = if token.is_of_a_pod() {
-            String::new()
-        } else {
-            self.instance.to_string()
+        let instance = match &self.instance {
+            Some(instance) if !token.is_of_a_pod() => instance.to_string(),
+            _ => String::new(),
         };
         Ok(Caller {
             grpc: self.grpc.clone(),

@@ -7,10 +7,10 @@ use std::time::Duration;
 use esi_api::convert::to_wire;
 use esi_api::v1;
 use esi_api::v1::federation_server::Federation;
+use esi_core::RequestId;
 use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, async_trait};
-use uuid::Uuid;
 
 use super::{Call, Fault, Method, State};
 
@@ -83,7 +83,7 @@ impl Federation for Service {
         Ok(Response::new(v1::IssueResponse {
             data,
             lease: Some(v1::Lease {
-                id: Uuid::new_v4().to_string(),
+                id: RequestId::random().as_str().to_owned(),
                 generation,
                 expires_in: Some(to_wire(ttl)),
                 renewable: true,

@@ -8,7 +8,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// If it cannot be read, or has more than `max` bytes: then no more than that was read.
-pub(crate) fn read_bounded(path: &Path, max: usize) -> io::Result<Vec<u8>> {
+pub fn read_bounded(path: &Path, max: usize) -> io::Result<Vec<u8>> {
     let limit = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
     File::open(path)?.take(limit).read_to_end(&mut bytes)?;

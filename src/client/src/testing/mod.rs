@@ -11,48 +11,56 @@ use std::time::Duration;
 use esi_api::convert::to_wire;
 use esi_api::v1;
 use esi_api::v1::federation_server::FederationServer;
+use esi_core::RequestId;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tonic::Status;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
-use uuid::Uuid;
 
-pub(crate) use pki::Authority;
+pub use pki::Authority;
 
 /// Longer than anything takes here; a test that waits for what never comes ends with the calls there were.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Which call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Method {
+pub enum Method {
+    /// For a credential.
     Issue,
+    /// That it is visible.
     Acknowledge,
+    /// That it is given back.
     Revoke,
+    /// What is held.
     Report,
 }
 
 /// One call as it arrived, answered or not.
 #[derive(Debug, Clone)]
-pub(crate) struct Call {
-    pub(crate) method: Method,
+pub struct Call {
+    /// Which.
+    pub method: Method,
     /// Of an issue, acknowledgement or revocation; of a report, all joined by commas.
-    pub(crate) binding: String,
+    pub binding: String,
     /// Of an acknowledgement.
-    pub(crate) generation: u64,
+    pub generation: u64,
     /// Of an issue.
-    pub(crate) request_id: String,
+    pub request_id: String,
     /// Of an issue.
-    pub(crate) rotate: bool,
-    pub(crate) instance: String,
+    pub rotate: bool,
+    /// What the caller calls itself; empty for a pod.
+    pub instance: String,
     /// The whole `authorization` entry.
-    pub(crate) authorization: String,
-    pub(crate) at: Instant,
+    pub authorization: String,
+    /// When it arrived.
+    pub at: Instant,
 }
 
 /// What the server does with a call instead of answering it.
 #[derive(Debug, Clone)]
-pub(crate) enum Fault {
+pub enum Fault {
+    /// Answers so.
     Refuse(Status),
     /// Never answers.
     Hang,
@@ -86,7 +94,7 @@ impl Inner {
         let minted = self.minted.entry(request_id).or_insert_with(|| {
             let generation = generations.entry(binding.to_owned()).or_default();
             *generation += 1;
-            (*generation, format!("secret-{}", Uuid::new_v4()))
+            (*generation, format!("secret-{}", RequestId::random().as_str()))
         });
         let (generation, password) = minted.clone();
         self.ttls.insert(binding.to_owned(), ttl);
@@ -115,9 +123,11 @@ impl Inner {
 
 /// The server. Its task ends with it.
 #[derive(Debug)]
-pub(crate) struct Fake {
-    pub(crate) url: String,
-    pub(crate) authority: Authority,
+pub struct Fake {
+    /// Where it is.
+    pub url: String,
+    /// Who made its certificate.
+    pub authority: Authority,
     state: Arc<State>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -129,8 +139,9 @@ impl Drop for Fake {
 }
 
 impl Fake {
-    pub(crate) async fn start() -> Self {
-        let authority = Authority::new();
+    /// Starts it, on a port of its own.
+    pub async fn start() -> Self {
+        let authority = Authority::fresh();
         let (certificate, key) = authority.issue("localhost");
         let state = Arc::new(State {
             calls: watch::Sender::new(Vec::new()),
@@ -156,7 +167,7 @@ impl Fake {
     }
 
     /// The next `count` calls of `method` get `fault`.
-    pub(crate) fn fault(&self, method: Method, count: usize, fault: &Fault) {
+    pub fn fault(&self, method: Method, count: usize, fault: &Fault) {
         self.with(|inner| {
             let faults = inner.faults.entry(method).or_default();
             faults.extend(std::iter::repeat_n(fault.clone(), count));
@@ -164,7 +175,7 @@ impl Fake {
     }
 
     /// The next `count` calls of `method` are refused with `code`.
-    pub(crate) fn refuse(&self, method: Method, count: usize, code: tonic::Code) {
+    pub fn refuse(&self, method: Method, count: usize, code: tonic::Code) {
         self.fault(
             method,
             count,
@@ -173,17 +184,17 @@ impl Fake {
     }
 
     /// From now on a report of `binding` is told to rotate, until a newer generation is issued.
-    pub(crate) fn rotate(&self, binding: &str) {
+    pub fn rotate(&self, binding: &str) {
         self.with(|inner| inner.rotate.push(binding.to_owned()));
     }
 
     /// Every credential has this value too.
-    pub(crate) fn value(&self, key: &str, value: &[u8]) {
+    pub fn value(&self, key: &str, value: &[u8]) {
         self.with(|inner| inner.values.insert(key.to_owned(), value.to_vec()));
     }
 
     /// The passwords minted so far, in no order.
-    pub(crate) fn passwords(&self) -> Vec<String> {
+    pub fn passwords(&self) -> Vec<String> {
         self.with(|inner| {
             inner
                 .minted
@@ -194,7 +205,7 @@ impl Fake {
     }
 
     /// The password of a generation of the only binding.
-    pub(crate) fn password(&self, generation: u64) -> String {
+    pub fn password(&self, generation: u64) -> String {
         self.with(|inner| {
             let mut minted = inner.minted.values();
             minted
@@ -210,12 +221,12 @@ impl Fake {
     }
 
     /// Every call so far.
-    pub(crate) fn calls(&self) -> Vec<Call> {
+    pub fn calls(&self) -> Vec<Call> {
         self.state.calls.borrow().clone()
     }
 
     /// Every call of `method` so far.
-    pub(crate) fn calls_of(&self, method: Method) -> Vec<Call> {
+    pub fn calls_of(&self, method: Method) -> Vec<Call> {
         self.calls()
             .into_iter()
             .filter(|call| call.method == method)
@@ -223,7 +234,7 @@ impl Fake {
     }
 
     /// Waits until there were `count` calls of `method`, and returns them.
-    pub(crate) async fn wait(&self, method: Method, count: usize) -> Vec<Call> {
+    pub async fn wait(&self, method: Method, count: usize) -> Vec<Call> {
         let mut calls = self.state.calls.subscribe();
         let enough = |calls: &Vec<Call>| calls.iter().filter(|call| call.method == method).count() >= count;
         let waited = timeout(PATIENCE, calls.wait_for(enough)).await.is_ok();

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use esi_core::{Retry, span};
+use esi_core::{Classify as _, Retry};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::error::{AttemptError, CallError};
@@ -12,7 +12,7 @@ use crate::dice::Dice;
 
 /// The time that a call may take.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Budget {
+pub struct Budget {
     until: Instant,
     /// The time that one attempt may take.
     attempt: Duration,
@@ -24,7 +24,8 @@ impl Budget {
     const ATTEMPT: Duration = Duration::from_secs(30);
 
     /// From now for `span`.
-    pub(crate) fn of(span: Duration) -> Self {
+    #[must_use]
+    pub fn of(span: Duration) -> Self {
         let now = Instant::now();
         Self {
             // A span too long to be added is as good as a century.
@@ -76,10 +77,7 @@ where
                 });
             }
             (Next::OutOfTime, Retry::After(asked)) => {
-                return Err(CallError::AskedToWait {
-                    asked: span::format(asked),
-                    last: error,
-                });
+                return Err(CallError::AskedToWait { asked, last: error });
             }
             (Next::OutOfTime, Retry::Never | Retry::Backoff) => {
                 return Err(CallError::OutOfTime {

@@ -1,9 +1,9 @@
-//! The workload's token: read anew for each attempt, since whoever projects it replaces it before it expires.
+//! The caller's token, and where it comes from.
 //!
 //! Its claims are decoded here, *not* verified: the server does that. They only tell which fields to send, and
 //! keep a token from being shown to a server that it was not made for.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,37 +14,76 @@ use thiserror::Error;
 use tonic::metadata::{Ascii, MetadataValue};
 use zeroize::Zeroizing;
 
-use crate::config::read_bounded;
+use crate::read::read_bounded;
 
 /// Most bytes of a token. HTTP servers take 8 to 16 KiB for a header; Kubernetes' tokens have about one.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// Why there is no token to show.
+/// Why there is no token to show. Names files: for whoever runs the client, not for its callers.
 #[derive(Debug, Error)]
-pub(crate) enum TokenError {
+#[non_exhaustive]
+pub enum TokenError {
+    /// There is no file, or it cannot be read.
     #[error("the token file {path} cannot be read")]
     Read {
+        /// The file.
         path: String,
+        /// What the system said.
         #[source]
         source: std::io::Error,
     },
+    /// What is in a file is no token.
     #[error("the token file {path} is empty, or has something but the printable characters of a token")]
-    Shape { path: String },
+    Shape {
+        /// The file.
+        path: String,
+    },
+    /// What was given is no token.
+    #[error("the token is empty, too long, or has something but the printable characters of a token")]
+    NoToken,
+    /// It was made for another server.
     #[error(
         "the token is for {found}, and this server takes tokens for `{wanted}`: request the token with that audience"
     )]
-    Audience { found: String, wanted: String },
+    Audience {
+        /// The audiences that it names.
+        found: String,
+        /// The server's.
+        wanted: String,
+    },
 }
 
-/// A token and what its claims say.
-#[derive(Debug)]
-pub(crate) struct Token {
+/// Where the token of a call comes from.
+#[derive(Debug, Clone)]
+pub enum TokenSource {
+    /// A file, read anew for each attempt: whoever projects it replaces it before it expires.
+    File(PathBuf),
+    /// One that somebody handed over for this call.
+    Given(Token),
+}
+
+impl TokenSource {
+    /// The token to show now.
+    ///
+    /// # Errors
+    /// If the file cannot be read or holds no token.
+    pub(crate) fn token(&self) -> Result<Token, TokenError> {
+        match self {
+            Self::File(path) => Token::read(path),
+            Self::Given(token) => Ok(token.clone()),
+        }
+    }
+}
+
+/// A token and what its claims say. `Debug` shows the claims only.
+#[derive(Debug, Clone)]
+pub struct Token {
     header: MetadataValue<Ascii>,
     claims: Claims,
 }
 
 /// The claims that matter to a client.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Claims {
     /// Whether it was made for a pod.
     pod: bool,
@@ -63,13 +102,21 @@ impl Token {
             path: shown(),
             source,
         })?;
-        let text = SecretBytes::new(bytes);
+        Self::parse(&SecretBytes::new(bytes)).map_err(|_no_token| TokenError::Shape { path: shown() })
+    }
+
+    /// Takes `text`, without blanks around it.
+    ///
+    /// # Errors
+    /// [`TokenError::NoToken`].
+    pub fn parse(text: &SecretBytes) -> Result<Self, TokenError> {
         let token = text.expose().trim_ascii();
-        if token.is_empty() || !token.iter().all(u8::is_ascii_graphic) {
-            return Err(TokenError::Shape { path: shown() });
+        let is_shaped = !token.is_empty() && token.iter().all(u8::is_ascii_graphic);
+        if !is_shaped || token.len() > MAX_TOKEN_BYTES {
+            return Err(TokenError::NoToken);
         }
         Ok(Self {
-            header: bearer(token).ok_or_else(|| TokenError::Shape { path: shown() })?,
+            header: bearer(token).ok_or(TokenError::NoToken)?,
             claims: claims(token).unwrap_or_default(),
         })
     }
@@ -195,6 +242,15 @@ mod tests {
             );
         }
         assert!(matches!(read(&"a".repeat(20_000)), Err(TokenError::Read { .. })));
+    }
+
+    #[test]
+    fn a_token_handed_over_keeps_to_the_same_rules() {
+        let parse = |text: &str| Token::parse(&SecretBytes::from(text));
+        assert_eq!(parse("abc").unwrap().into_header(), "Bearer abc");
+        for bad in ["", "a b", &"a".repeat(20_000)] {
+            assert!(matches!(parse(bad), Err(TokenError::NoToken)));
+        }
     }
 
     #[test]
