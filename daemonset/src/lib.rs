@@ -12,6 +12,7 @@
 //! Invariants: no path that a pod controls is followed; no secret is in a state file, a log or an error; nothing of
 //! kubelet's calls but an issue needs the network, and an unpublish never does.
 
+pub mod csi;
 pub mod fill;
 pub mod mount;
 pub mod request;
