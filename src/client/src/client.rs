@@ -1,18 +1,19 @@
-//! The calls of the federation service, in the terms of `esi-core`.
+//! The calls of a workload, in the terms of `esi-core`.
 
 use std::time::Duration;
 
 use esi_api::v1::federation_client::FederationClient;
 use esi_api::{MAX_MESSAGE_BYTES, convert, v1};
 use esi_core::names::{BindingName, ClientInstance};
-use esi_core::{Credential, Generation, Plan, RequestId};
+use esi_core::{Generation, Plan, RequestId};
 use tonic::Request;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 
+use crate::answer::{Issued, Report, issued, report};
 use crate::call::{Budget, call};
 use crate::channel::channel;
-use crate::error::{AnswerError, AttemptError, CallError, ConnectError};
+use crate::error::{AttemptError, CallError, ConnectError};
 use crate::servers::{Server, ServerAt};
 use crate::token::{Token, TokenError, TokenSource};
 
@@ -26,40 +27,9 @@ pub struct Client {
     instance: Option<ClientInstance>,
 }
 
-/// A credential and what is known of its lease.
-#[derive(Debug)]
-pub struct Issued {
-    /// The values.
-    pub credential: Credential,
-    /// Which of the binding it is.
-    pub generation: Generation,
-    /// Time left, where the lease ends by itself.
-    pub expires_in: Option<Duration>,
-}
-
-/// What the server says to a report.
-#[derive(Debug)]
-pub struct Report {
-    /// One for each binding reported.
-    pub verdicts: Vec<Verdict>,
-    /// When it wants the next one.
-    pub report_in: Option<Duration>,
-}
-
-/// What the server says of one binding.
-#[derive(Debug)]
-pub struct Verdict {
-    /// Which.
-    pub binding: String,
-    /// Whether a new generation is to be fetched.
-    pub rotate: bool,
-    /// Time left, where the lease is live and ends by itself.
-    pub expires_in: Option<Duration>,
-}
-
 /// A way to call, and who calls, for one attempt.
-struct Caller {
-    grpc: FederationClient<Channel>,
+pub(crate) struct Caller {
+    pub(crate) grpc: FederationClient<Channel>,
     /// Empty for a pod.
     instance: String,
     header: MetadataValue<Ascii>,
@@ -67,7 +37,8 @@ struct Caller {
 }
 
 impl Client {
-    /// Shows the token of the server's file, and connects when it is first used. `agent` is what the server is told that calls: `program/version`.
+    /// Shows the token of the server's file, and connects when it is first used. `agent` is what the server is told
+    /// that calls: `program/version`.
     ///
     /// # Errors
     /// If its host or its CA is not usable.
@@ -220,7 +191,7 @@ impl Client {
         Ok(token)
     }
 
-    fn caller(&self, span: Duration) -> Result<Caller, AttemptError> {
+    pub(crate) fn caller(&self, span: Duration) -> Result<Caller, AttemptError> {
         let token = self.token()?;
         let instance = match &self.instance {
             Some(instance) if !token.is_of_a_pod() => instance.to_string(),
@@ -236,7 +207,7 @@ impl Client {
 }
 
 impl Caller {
-    fn request<M>(&self, message: M) -> Request<M> {
+    pub(crate) fn request<M>(&self, message: M) -> Request<M> {
         let mut request = Request::new(message);
         // The server learns how long the answer is waited for, and does not work for nobody.
         request.set_timeout(self.span);
@@ -245,38 +216,4 @@ impl Caller {
             .insert("authorization", self.header.clone());
         request
     }
-}
-
-fn issued(answer: v1::IssueResponse) -> Result<Issued, AnswerError> {
-    let v1::IssueResponse { data, lease } = answer;
-    // The values become secret bytes before anything else can fail.
-    let credential = convert::credential_from_wire(data)?;
-    let lease = lease.ok_or(AnswerError::NoLease)?;
-    Ok(Issued {
-        credential,
-        generation: Generation::new(lease.generation),
-        expires_in: left("lease.expires_in", lease.expires_in)?,
-    })
-}
-
-fn report(answer: v1::ReportResponse) -> Result<Report, AnswerError> {
-    let verdicts = answer
-        .verdicts
-        .into_iter()
-        .map(|verdict| {
-            Ok(Verdict {
-                rotate: verdict.action() == v1::Action::Rotate,
-                expires_in: left("verdict.expires_in", verdict.expires_in)?,
-                binding: verdict.binding,
-            })
-        })
-        .collect::<Result<_, AnswerError>>()?;
-    Ok(Report {
-        verdicts,
-        report_in: left("report_in", answer.report_in)?,
-    })
-}
-
-fn left(field: &'static str, span: Option<prost_types::Duration>) -> Result<Option<Duration>, AnswerError> {
-    Ok(span.map(|span| convert::from_wire(field, span)).transpose()?)
 }

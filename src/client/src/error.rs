@@ -57,6 +57,14 @@ pub enum AnswerError {
     /// A credential came without its lease.
     #[error("it has no lease")]
     NoLease,
+    /// A report was answered with more or fewer verdicts.
+    #[error("it has {answered} verdicts on {reported} bindings")]
+    Verdicts {
+        /// How many were asked for.
+        reported: usize,
+        /// How many came.
+        answered: usize,
+    },
     /// The values are out of bounds.
     #[error(transparent)]
     Credential(#[from] CredentialError),

@@ -41,7 +41,8 @@ pub enum Method {
 pub struct Call {
     /// Which.
     pub method: Method,
-    /// Of an issue, acknowledgement or revocation; of a report, all joined by commas.
+    /// Of an issue, acknowledgement or revocation; of a report or a release, all joined by commas, those of other pods
+    /// as `<pod>/<binding>@<generation>`.
     pub binding: String,
     /// Of an acknowledgement.
     pub generation: u64,

@@ -61,6 +61,18 @@ fn call(method: Method, binding: &str, instance: &str) -> Call {
     }
 }
 
+fn joined(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join(",")
+}
+
+fn of_pod(pod: &str, binding: &str, generation: &str) -> String {
+    if pod.is_empty() {
+        binding.to_owned()
+    } else {
+        format!("{pod}/{binding}@{generation}")
+    }
+}
+
 #[async_trait]
 impl Federation for Service {
     async fn issue(&self, request: Request<v1::IssueRequest>) -> Result<Response<v1::IssueResponse>, Status> {
@@ -112,10 +124,17 @@ impl Federation for Service {
         request: Request<v1::RevokeRequest>,
     ) -> Result<Response<v1::RevokeResponse>, Status> {
         let (metadata, _, message) = request.into_parts();
-        let Some(v1::revoke_request::Target::Binding(binding)) = &message.target else {
-            return Err(Status::invalid_argument("target"));
+        let what = match message.target {
+            Some(v1::revoke_request::Target::Binding(binding)) => binding,
+            Some(v1::revoke_request::Target::Volumes(volumes)) => {
+                joined(volumes.volumes.iter().map(|gone| {
+                    let generation = gone.generation.map(|number| number.to_string());
+                    of_pod(&gone.pod_uid, &gone.binding, &generation.unwrap_or_default())
+                }))
+            }
+            None => return Err(Status::invalid_argument("target")),
         };
-        let arrived = call(Method::Revoke, binding, &message.client_instance);
+        let arrived = call(Method::Revoke, &what, &message.client_instance);
         self.arrive(metadata, arrived).await?;
         Ok(Response::new(v1::RevokeResponse { ended: 1 }))
     }
@@ -125,18 +144,20 @@ impl Federation for Service {
         request: Request<v1::ReportRequest>,
     ) -> Result<Response<v1::ReportResponse>, Status> {
         let (metadata, _, message) = request.into_parts();
-        let bindings: Vec<&str> = message
-            .bindings
-            .iter()
-            .map(|report| report.binding.as_str())
-            .collect();
-        let arrived = call(Method::Report, &bindings.join(","), &message.client_instance);
+        let what = joined(
+            message
+                .bindings
+                .iter()
+                .map(|report| of_pod(&report.pod_uid, &report.binding, &report.generation.to_string())),
+        );
+        let arrived = call(Method::Report, &what, &message.client_instance);
         self.arrive(metadata, arrived).await?;
         let verdicts = {
             let inner = self.0.inner.lock().unwrap();
-            bindings
-                .into_iter()
-                .map(|binding| inner.verdict(binding))
+            message
+                .bindings
+                .iter()
+                .map(|report| inner.verdict(&report.binding))
                 .collect()
         };
         Ok(Response::new(v1::ReportResponse {

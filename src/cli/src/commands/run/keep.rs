@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use esi_api::v1::Reason;
-use esi_client::{Budget, Client, Dice, Report, Verdict};
+use esi_client::{Action, Budget, Client, Dice, Report, Verdict};
 use esi_core::names::{BindingName, ServerName};
 use esi_core::{chain, span};
 use tokio::task::JoinSet;
@@ -128,7 +128,7 @@ impl Keeper {
             };
             held.expires_at = expires_at(verdict.expires_in);
             let binding = &held.binding.plan.binding;
-            if !verdict.rotate {
+            if !matches!(verdict.action, Action::Rotate { .. }) {
                 continue;
             }
             if !held.binding.plan.has_variables() {

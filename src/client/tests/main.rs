@@ -1,0 +1,4 @@
+//! The calls, against a server that keeps everything in memory.
+
+#[cfg(test)]
+mod calls;
