@@ -28,8 +28,10 @@
 mod directory;
 mod env_file;
 mod error;
+mod owner;
 mod volume;
 
 pub use env_file::write_env_file;
 pub use error::DeliveryError;
+pub use owner::Owner;
 pub use volume::{File, Volume};

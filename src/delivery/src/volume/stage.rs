@@ -6,6 +6,7 @@ use rustix::io::Errno;
 use super::{File, name};
 use crate::directory::Directory;
 use crate::error::{DeliveryError, Load};
+use crate::owner::Owner;
 
 /// Directories: the owner writes (and later removes), the group may enter: a pod's containers often share
 /// only that.
@@ -16,6 +17,7 @@ const OTHERS_ENTER: u32 = 0o005;
 /// Writes `files` below a new directory of the volume and gives its name. Removes it again if that fails.
 pub(super) fn stage(
     volume: &Directory,
+    owner: Owner,
     generation: Generation,
     files: &[File<'_>],
     load: Load,
@@ -24,38 +26,51 @@ pub(super) fn stage(
     volume
         .make(name.as_str())
         .map_err(|errno| load.failed("make a directory", errno))?;
-    if let Err(error) = fill(volume, &name, files, load) {
+    if let Err(error) = fill(volume, &name, owner, files, load) {
         volume.discard(name.as_str());
         return Err(error);
     }
     Ok(name)
 }
 
-fn fill(volume: &Directory, name: &str, files: &[File<'_>], load: Load) -> Result<(), DeliveryError> {
+fn fill(
+    volume: &Directory,
+    name: &str,
+    owner: Owner,
+    files: &[File<'_>],
+    load: Load,
+) -> Result<(), DeliveryError> {
     let bits = directory_bits(files);
     let root = volume
         .child(name)
         .map_err(|errno| load.failed("open a directory", errno))?;
     for file in files {
-        write(&root, file, bits, load)?;
+        write(&root, file, owner, bits, load)?;
     }
     // Until here only the owner could enter.
-    root.permit(bits)
+    root.give(owner)
+        .and_then(|()| root.permit(bits))
         .map_err(|errno| load.failed("set permissions", errno))
 }
 
-fn write(root: &Directory, file: &File<'_>, bits: u32, load: Load) -> Result<(), DeliveryError> {
+fn write(
+    root: &Directory,
+    file: &File<'_>,
+    owner: Owner,
+    bits: u32,
+    load: Load,
+) -> Result<(), DeliveryError> {
     let mut below: Option<Directory> = None;
     let mut components = file.path.components().peekable();
     while let Some(component) = components.next() {
         let directory = below.as_ref().unwrap_or(root);
         if components.peek().is_some() {
-            let child =
-                enter(directory, component, bits).map_err(|errno| load.failed("make a directory", errno))?;
+            let child = enter(directory, component, owner, bits)
+                .map_err(|errno| load.failed("make a directory", errno))?;
             below = Some(child);
         } else {
             directory
-                .create(component, file.mode.bits(), file.content.expose())
+                .create(component, owner, file.mode.bits(), file.content.expose())
                 .map_err(|errno| load.failed("write a file", errno))?;
         }
     }
@@ -63,7 +78,7 @@ fn write(root: &Directory, file: &File<'_>, bits: u32, load: Load) -> Result<(),
 }
 
 /// Opens a directory, which another file may have made before.
-fn enter(directory: &Directory, name: &str, bits: u32) -> rustix::io::Result<Directory> {
+fn enter(directory: &Directory, name: &str, owner: Owner, bits: u32) -> rustix::io::Result<Directory> {
     let made = match directory.make(name) {
         Ok(()) => true,
         Err(Errno::EXIST) => false,
@@ -71,6 +86,7 @@ fn enter(directory: &Directory, name: &str, bits: u32) -> rustix::io::Result<Dir
     };
     let child = directory.child(name)?;
     if made {
+        child.give(owner)?;
         child.permit(bits)?;
     }
     Ok(child)
