@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::OwnedSemaphorePermit;
 use tonic::transport::server::Connected;
 
 use super::Codec;
@@ -22,6 +23,7 @@ pub struct Shim<S> {
     /// What the codec wrote, of which `sent` bytes are given away.
     output: Vec<u8>,
     sent: usize,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl<S> Shim<S> {
@@ -33,6 +35,16 @@ impl<S> Shim<S> {
             input: Vec::new(),
             output: Vec::new(),
             sent: 0,
+            _permit: None,
+        }
+    }
+
+    /// The same, giving the permit back at its end.
+    #[must_use]
+    pub fn holding(self, permit: OwnedSemaphorePermit) -> Self {
+        Self {
+            _permit: Some(permit),
+            ..self
         }
     }
 
