@@ -1,0 +1,16 @@
+//! What kubelet asks for: one checked request, one call of the volumes.
+//!
+//! ```text
+//!  NodePublishVolume ──read──▶ Publish ──▶ Driver ──▶ OK │ code, by what kubelet does with it
+//!                                 └─ a task of its own, with a deadline: kubelet hanging up stops nothing half-way
+//! ```
+
+mod invalid;
+pub mod read;
+mod service;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+pub use invalid::Invalid;
+pub use service::NodeService;
