@@ -1,5 +1,8 @@
 //! Files into volumes, as whoever reads or attacks them sees it.
 
+#[cfg(feature = "act-as")]
+#[cfg(test)]
+mod act_as;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
