@@ -20,3 +20,6 @@ pub use boot::BootId;
 pub use error::StateError;
 pub use record::{Phase, Record};
 pub use store::Store;
+
+#[cfg(test)]
+pub(crate) use record::tests::record as test_record;

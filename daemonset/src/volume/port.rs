@@ -2,7 +2,8 @@
 //!
 //! The codes are chosen by what kubelet does with them (`isFinalError`): after a final code on a first publish it
 //! forgets the volume and never unpublishes it. So a final code is given only before anything was done; whatever fails
-//! later is [`Code::Unavailable`], [`Code::ResourceExhausted`] or [`Code::Aborted`], and kubelet comes back.
+//! later is [`Code::Unavailable`], [`Code::ResourceExhausted`], [`Code::DeadlineExceeded`] or [`Code::Aborted`], and
+//! kubelet comes back.
 
 use std::error::Error;
 use std::fmt;
@@ -61,6 +62,9 @@ pub enum PublishError {
     /// It could not be filled.
     #[error(transparent)]
     Fill(#[from] FillError),
+    /// Filling it took too long.
+    #[error("the volume was not filled in time; it is tried again")]
+    Late,
     /// An unpublish, or a shutdown, came in between.
     #[error("the volume was stopped while it was being published")]
     Stopped,
@@ -73,6 +77,7 @@ impl Classify for PublishError {
             // Found before anything is done.
             Self::OtherTarget | Self::Target(_) => Code::FailedPrecondition,
             Self::State(_) => Code::ResourceExhausted,
+            Self::Late => Code::DeadlineExceeded,
             Self::Occupied | Self::Mount(_) | Self::Fill(_) => Code::Unavailable,
         }
     }
@@ -83,6 +88,7 @@ impl Classify for PublishError {
             Self::Fill(error) => error.retry(),
             Self::Busy
             | Self::Stopped
+            | Self::Late
             | Self::Target(_)
             | Self::State(_)
             | Self::Occupied
@@ -99,6 +105,7 @@ impl Classify for PublishError {
             Self::State(_) => "volume_state",
             Self::Mount(_) => "volume_mount",
             Self::Fill(error) => error.kind(),
+            Self::Late => "volume_late",
             Self::Stopped => "volume_stopped",
         }
     }
@@ -111,9 +118,6 @@ pub enum UnpublishError {
     /// Another call for this volume is running and did not stop in time.
     #[error("another call for this volume is running; it is tried again")]
     Busy,
-    /// The record of the release cannot be made durable.
-    #[error("the node's state directory cannot be written: make room for it, or repair its disk")]
-    State(#[source] Cause),
     /// The kernel did not unmount it, or its directory cannot be removed.
     #[error("the volume could not be unmounted; it is tried again")]
     Unmount(#[source] Cause),
@@ -123,7 +127,6 @@ impl Classify for UnpublishError {
     fn code(&self) -> Code {
         match self {
             Self::Busy => Code::Aborted,
-            Self::State(_) => Code::ResourceExhausted,
             Self::Unmount(_) => Code::Unavailable,
         }
     }
@@ -135,7 +138,6 @@ impl Classify for UnpublishError {
     fn kind(&self) -> &'static str {
         match self {
             Self::Busy => "volume_busy",
-            Self::State(_) => "volume_state",
             Self::Unmount(_) => "volume_unmount",
         }
     }
