@@ -3,8 +3,8 @@
 //!
 //! Only `url` is the original's; the other fields are additions. Reading is strict: an unknown field is refused.
 
-use esi_core::names::{Namespace, ObjectName};
-use schemars::JsonSchema;
+use esi_core::names::{NameError, Namespace, ObjectName};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -33,17 +33,33 @@ pub struct KubernetesFederation {
     pub node_agents: Vec<NodeAgent>,
 }
 
-/// A service account that acts for the pods of its own node.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// A service account that acts for the pods of its own node, written as `namespace/name`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct NodeAgent {
     /// Its namespace.
-    #[schemars(with = "String")]
     pub namespace: Namespace,
     /// Its name.
-    #[schemars(with = "String")]
     pub name: ObjectName,
 }
+
+impl TryFrom<String> for NodeAgent {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (namespace, name) = text
+            .split_once('/')
+            .ok_or("nodeAgents: write a service account as `namespace/name`")?;
+        let wrong = |error: NameError| format!("nodeAgents: {error}");
+        Ok(Self {
+            namespace: namespace.parse().map_err(wrong)?,
+            name: name.parse().map_err(wrong)?,
+        })
+    }
+}
+
+/// Most service accounts of node daemons: a cluster has one, and a second one while it changes.
+pub const MAX_NODE_AGENTS: usize = 16;
 
 /// The `spec` as it is written. Each field checks itself, so that an error has its line.
 #[derive(Debug, Deserialize)]
@@ -91,9 +107,20 @@ pub(crate) struct Raw {
     #[serde(default)]
     #[schemars(schema_with = "words::any_object")]
     jwks: Option<Jwks>,
-    /// The service accounts of the cluster's node daemons.
+    /// The service accounts of the cluster's node daemons, each as `namespace/name`. A daemon acts only for the pods
+    /// of the node that its own pod's token names.
     #[serde(default)]
+    #[schemars(schema_with = "node_agents")]
     node_agents: Option<Vec<NodeAgent>>,
+}
+
+fn node_agents(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": MAX_NODE_AGENTS,
+        "items": words::service_account(generator),
+        "x-kubernetes-list-type": "set",
+    })
 }
 
 impl TryFrom<Raw> for Spec {
@@ -104,6 +131,9 @@ impl TryFrom<Raw> for Spec {
             (None, None) => Err("write `url` (where discovery starts) or `jwks` (the keys)"),
             (_, Some(_)) if raw.issuer.is_none() => {
                 Err("issuer: write it where `jwks` takes the place of `url`")
+            }
+            _ if raw.node_agents.as_ref().map_or(0, Vec::len) > MAX_NODE_AGENTS => {
+                Err("nodeAgents: write 16 at most")
             }
             _ => Ok(Self(raw)),
         }

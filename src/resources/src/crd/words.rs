@@ -19,6 +19,14 @@ pub(crate) fn object_name(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "minLength": 1, "maxLength": 253, "pattern": pattern})
 }
 
+/// A service account, as `namespace/name`.
+pub(crate) fn service_account(_: &mut SchemaGenerator) -> Schema {
+    let part = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
+    let label = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?";
+    let pattern = format!(r"^{label}/{part}(\.{part})*$");
+    json_schema!({"type": "string", "minLength": 3, "maxLength": 317, "pattern": pattern})
+}
+
 /// A kind.
 pub(crate) fn kind(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "minLength": 1, "maxLength": 63, "pattern": "^[A-Z][A-Za-z0-9]*$"})

@@ -272,13 +272,40 @@ maxTTL: 1h30m
 #[test]
 fn a_federation_is_read_under_both_groups() {
     let text = federation(&format!(
-        "url: https://c\nissuer: https://i\naudiences: [esi]\nnodeAgents: [{{namespace: n, name: a}}]\n\
+        "url: https://c\nissuer: https://i\naudiences: [esi]\nnodeAgents: [n/a.b]\n\
          jwks: {{keys: [{KEY}]}}"
     ));
     let new = the_federation(yaml(&text));
     let old = the_federation(yaml(&text.replace("identity.federation", "federation")));
     assert_eq!(new, old);
     assert_eq!(new.audiences, ["esi"]);
+}
+
+#[test]
+fn the_node_agents_of_a_federation_are_service_accounts_and_a_mistake_has_its_line() {
+    let with = |agents: &str| yaml(&federation(&format!("url: https://c\nnodeAgents:\n{agents}")));
+    let read = the_federation(with("- esi/node\n- esi/node.v2\n"));
+    let agents: Vec<_> = read
+        .node_agents
+        .iter()
+        .map(|agent| format!("{} {}", agent.namespace, agent.name))
+        .collect();
+    assert_eq!(agents, ["esi node", "esi node.v2"]);
+    let refusals: Vec<_> = [
+        "- esi/node\n- node\n",
+        "- e.si/node\n",
+        "- esi/a/b\n",
+        "- {namespace: a, name: b}\n",
+    ]
+    .map(|agents| shown(&with(agents)).trim_end().to_owned())
+    .into();
+    insta::assert_snapshot!(refusals.join("\n"), @r"
+    f.yaml:8: KubernetesFederation c: nodeAgents: write a service account as `namespace/name`
+    f.yaml:7: KubernetesFederation c: nodeAgents: `e.si` is no namespace: use 1 to 63 lower-case letters, digits and `-`, starting and ending with a letter or digit
+    f.yaml:7: KubernetesFederation c: nodeAgents: `a/b` is no object name: use 1 to 253 lower-case letters, digits, `-` and `.`; each part between dots starts and ends with a letter or digit
+    f.yaml:7: KubernetesFederation c: expected string scalar
+    ");
+    assert_eq!(shown(&with(&"- a/b\n".repeat(17))).lines().count(), 1);
 }
 
 #[test]
