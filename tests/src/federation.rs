@@ -328,12 +328,34 @@ impl Client {
         Ok(self.grpc.revoke(request).await?.into_inner().ended)
     }
 
+    /// Gives back binding `db` of pods (their UIDs) as a node's daemon; how many leases it ended.
+    pub async fn release(&mut self, pods: &[(&str, Option<u64>)]) -> Result<u32, Status> {
+        let volumes = pods.iter().map(|(pod, generation)| v1::Volume {
+            pod_uid: (*pod).to_owned(),
+            binding: "db".to_owned(),
+            generation: *generation,
+        });
+        let volumes = v1::Volumes {
+            volumes: volumes.collect(),
+        };
+        let request = self.request(v1::RevokeRequest {
+            target: Some(v1::revoke_request::Target::Volumes(volumes)),
+            client_instance: String::new(),
+        });
+        Ok(self.grpc.revoke(request).await?.into_inner().ended)
+    }
+
     /// Reports a generation of binding `db`; the verdict.
     pub async fn report(&mut self, generation: u64) -> Result<v1::BindingVerdict, Status> {
+        self.report_of("", generation).await
+    }
+
+    /// The same for a pod (its UID) of a daemon's node.
+    pub async fn report_of(&mut self, pod: &str, generation: u64) -> Result<v1::BindingVerdict, Status> {
         let bindings = vec![v1::BindingReport {
             binding: "db".to_owned(),
             generation,
-            pod_uid: String::new(),
+            pod_uid: pod.to_owned(),
         }];
         let request = self.request(v1::ReportRequest {
             client_instance: String::new(),

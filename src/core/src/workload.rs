@@ -55,13 +55,24 @@ impl Workload {
     /// The key of one of its bindings.
     #[must_use]
     pub fn key(&self, binding: &BindingName) -> BindingKey {
-        let instance = match &self.instance {
-            Instance::Pod { uid, .. } => format!("pod:{uid}"),
-            Instance::Client { id } => format!("client:{}/{}/{id}", self.namespace, self.service_account),
-        };
-        BindingKey {
-            cluster: self.cluster.clone(),
-            instance,
+        match &self.instance {
+            Instance::Pod { uid, .. } => BindingKey::of_pod(&self.cluster, uid, binding),
+            Instance::Client { id } => BindingKey {
+                cluster: self.cluster.clone(),
+                instance: format!("client:{}/{}/{id}", self.namespace, self.service_account),
+                binding: binding.clone(),
+            },
+        }
+    }
+}
+
+impl BindingKey {
+    /// The key of a pod's binding.
+    #[must_use]
+    pub fn of_pod(cluster: &ObjectName, uid: &Uid, binding: &BindingName) -> Self {
+        Self {
+            cluster: cluster.clone(),
+            instance: format!("pod:{uid}"),
             binding: binding.clone(),
         }
     }

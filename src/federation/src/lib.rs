@@ -2,12 +2,13 @@
 //!
 //! ```text
 //!  grpc ──▶ authenticate ──▶ authorise ──▶ issue ──▶ ledger + generators ──▶ grpc
-//!                                        report, revoke ──▶ ledger
+//!                             agent ──▶ report, release, revoke ──▶ ledger
 //!                                        worker (ledger) ──▶ renewals, revocations at the generators
 //! ```
 //!
 //! One straight line; no step calls back up, and nothing else mints.
 
+pub mod agent;
 pub mod app;
 pub mod args;
 pub mod authenticate;
@@ -18,6 +19,7 @@ pub mod grpc;
 pub mod issue;
 pub mod metrics;
 pub mod refusals;
+pub mod release;
 pub mod report;
 #[cfg(test)]
 mod testing;

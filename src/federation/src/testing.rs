@@ -25,6 +25,7 @@ pub(crate) fn lease() -> Lease {
         generation: Generation::FIRST,
         state: State::Active,
         acknowledged: true,
+        rotation_asked: false,
         handle: None,
         ends: Ends::AtOnce,
         renewable: true,

@@ -138,6 +138,8 @@ pub struct Lease {
     pub state: State,
     /// Whether its receiver has seen it.
     pub acknowledged: bool,
+    /// Whether a person asked for a generation in its place.
+    pub rotation_asked: bool,
     /// How to find it at the backend, as far as known.
     pub handle: Option<Handle>,
     /// How it ends when revoked.
@@ -162,7 +164,7 @@ pub struct Lease {
     pub last_error: Option<String>,
 }
 
-/// Which leases [`Store::end`] ends.
+/// Which leases [`Store::end`] ends, or [`Store::ask_rotation`] marks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selector {
     /// One lease.
@@ -175,6 +177,15 @@ pub enum Selector {
         cluster: ObjectName,
         /// As in [`BindingKey::instance`].
         instance: String,
+    },
+    /// What a node's volume showed: one binding, only as far as it is the node's.
+    Volume {
+        /// The binding.
+        key: BindingKey,
+        /// What [`Owner::node`] must be. A lease whose node is unknown is no node's.
+        node: ObjectName,
+        /// The last generation that is meant; `None`: every one.
+        up_to: Option<Generation>,
     },
 }
 
@@ -241,12 +252,12 @@ pub struct Room {
 /// How many leases there are, by state.
 pub type Counts = BTreeMap<State, u64>;
 
-/// One binding that a workload reports as in use.
+/// One generation of a binding, such as a workload reports as in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InUse {
     /// The binding.
     pub key: BindingKey,
-    /// The generation that the workload shows.
+    /// The generation.
     pub generation: Generation,
 }
 
@@ -295,6 +306,10 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Ends the live leases (intents included) that the selector names; answers how many. Idempotent.
     async fn end(&self, selector: Selector, reason: EndReason) -> Result<usize, StoreError>;
 
+    /// A newer generation is wanted in place of each active lease that the selector names: notes it, and answers on
+    /// how many. It ends nothing, and a generation that takes its place is not marked. Idempotent.
+    async fn ask_rotation(&self, selector: Selector) -> Result<usize, StoreError>;
+
     /// [`claim_due_within`](Self::claim_due_within), without regard to generators.
     async fn claim_due(&self, limit: usize, claim_for: Duration) -> Result<DueBatch, StoreError> {
         let room = Room {
@@ -340,9 +355,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Takes up a dead lease again, at once; answers whether it was dead.
     async fn retry(&self, lease: LeaseId) -> Result<bool, StoreError>;
 
-    /// One generation of a binding, whatever its state.
-    async fn generation(&self, key: &BindingKey, generation: Generation)
-    -> Result<Option<Lease>, StoreError>;
+    /// The leases of these generations, whatever their state, in the same order; a few hundred at most.
+    async fn generations(&self, named: Vec<InUse>) -> Result<Vec<Option<Lease>>, StoreError>;
 
     /// The newest generation of a binding, whatever its state.
     async fn newest(&self, key: &BindingKey) -> Result<Option<Lease>, StoreError>;

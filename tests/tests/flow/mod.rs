@@ -6,6 +6,7 @@ mod discovery;
 mod faults;
 mod hygiene;
 mod issue;
+mod node;
 mod vault;
 mod withdrawn;
 pub(crate) mod world;

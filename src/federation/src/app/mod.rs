@@ -39,6 +39,7 @@ use crate::backends::Backends;
 use crate::grpc::FederationService;
 use crate::issue::{IssueLimits, Issuer, Parts};
 use crate::metrics::{CatalogMetrics, Metrics};
+use crate::release::Releases;
 use crate::report::Reports;
 
 /// All that a server is told.
@@ -137,7 +138,9 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
     let issuer = Arc::new(Issuer::new(parts, limits, running.clone()));
     let service = FederationService {
         authenticator: Arc::new(Authenticator::new(catalog.clone(), Arc::clone(&clock), audience)),
+        catalog: catalog.clone(),
         issuer: Arc::clone(&issuer),
+        releases: Releases::new(Arc::clone(&store), Arc::clone(&issuer)),
         reports: Arc::new(Reports::new(Arc::clone(&store), backends, clock)),
         store,
         waker,

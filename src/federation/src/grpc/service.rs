@@ -10,16 +10,19 @@ use esi_api::v1::federation_server::Federation;
 use esi_core::Workload;
 use esi_ledger::port::{EndReason, Selector, Store};
 use esi_ledger::worker::Waker;
+use esi_resources::catalog::Catalog;
 use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
 use super::refusal::Refusal;
 use super::wire;
+use crate::agent::NodeAgent;
 use crate::authenticate::{Authenticator, Principal};
 use crate::issue::{IssueRequest, Issuer};
 use crate::metrics::{Call, Metrics};
 use crate::refusals::Refusals;
+use crate::release::Releases;
 use crate::report::Reports;
 
 /// Answers the calls of workloads.
@@ -27,8 +30,12 @@ use crate::report::Reports;
 pub struct FederationService {
     /// Who asks.
     pub authenticator: Arc<Authenticator>,
+    /// Who are node daemons.
+    pub catalog: Catalog,
     /// Issues.
     pub issuer: Arc<Issuer>,
+    /// Takes back what nodes took down.
+    pub releases: Releases,
     /// Reports.
     pub reports: Arc<Reports>,
     /// The ledger, for what needs nothing else.
@@ -124,16 +131,21 @@ impl Federation for FederationService {
     ) -> Result<Response<v1::RevokeResponse>, Status> {
         self.counted(Call::Revoke, async {
             let (metadata, _, message) = request.into_parts();
-            let (_, workload) = self.caller(&metadata, &message.client_instance).await?;
-            let Some(v1::revoke_request::Target::Binding(binding)) = message.target else {
-                return Err(FieldError::new("target", "name a binding").into());
+            let (principal, workload) = self.caller(&metadata, &message.client_instance).await?;
+            let ended = match message.target {
+                Some(v1::revoke_request::Target::Binding(binding)) => {
+                    let key = workload.key(&wire::binding(&binding)?);
+                    self.issuer.revoke_waiting(&key, None);
+                    let binding = Selector::Binding(key);
+                    self.store.end(binding, EndReason::Requested).await?
+                }
+                Some(v1::revoke_request::Target::Volumes(volumes)) => {
+                    let agent = NodeAgent::of(&self.catalog.current(), &principal)?;
+                    let volumes = wire::volumes(volumes, &agent)?;
+                    self.releases.release(&agent, volumes).await?
+                }
+                None => return Err(FieldError::new("target", "name a binding or volumes").into()),
             };
-            let key = workload.key(&wire::binding(&binding)?);
-            self.issuer.revoke_waiting(&key);
-            let ended = self
-                .store
-                .end(Selector::Binding(key), EndReason::Requested)
-                .await?;
             self.waker.wake();
             Ok(v1::RevokeResponse {
                 ended: u32::try_from(ended).unwrap_or(u32::MAX),
@@ -153,22 +165,19 @@ impl Federation for FederationService {
                 let problem = format!("report at most {MAX_REPORTED_BINDINGS}");
                 return Err(FieldError::new("bindings", problem).into());
             }
+            // Who speaks for no pod but its own need not be a daemon.
+            let agent = if message.bindings.iter().any(|report| !report.pod_uid.is_empty()) {
+                Some(Arc::new(NodeAgent::of(&self.catalog.current(), &principal)?))
+            } else {
+                None
+            };
             let mut names = Vec::with_capacity(message.bindings.len());
-            let mut bindings = Vec::with_capacity(message.bindings.len());
+            let mut reported = Vec::with_capacity(message.bindings.len());
             for report in message.bindings {
-                let v1::BindingReport {
-                    binding,
-                    generation,
-                    pod_uid,
-                } = report;
-                if !pod_uid.is_empty() {
-                    return Err(FieldError::new("pod_uid", "report bindings of your own").into());
-                }
-                let generation = wire::generation(generation)?;
-                bindings.push((wire::binding(&binding)?, generation));
-                names.push(binding);
+                reported.push(wire::reported(&report, &workload, agent.as_ref())?);
+                names.push(report.binding);
             }
-            let verdicts = self.reports.report(&principal, &workload, bindings).await?;
+            let verdicts = self.reports.report(&principal, reported).await?;
             self.waker.wake();
             Ok(wire::report_response(names, verdicts))
         })

@@ -1,17 +1,23 @@
 //! Messages to requests and back.
 
+use std::sync::Arc;
+
+use esi_api::MAX_RELEASED_VOLUMES;
 use esi_api::convert::{FieldError, SourceField, credential_to_wire, from_wire, to_wire};
 use esi_api::v1;
-use esi_core::names::{BindingName, ClientInstance, GeneratorRef};
+use esi_core::names::{BindingName, ClientInstance, GeneratorRef, Uid};
 use esi_core::plan::{Source, limits};
-use esi_core::{Classify, Code, Generation, RequestId, Retry, SecretBytes, Timestamp};
+use esi_core::{Classify, Code, Generation, RequestId, Retry, SecretBytes, Timestamp, Workload};
+use esi_ledger::port::InUse;
 use esi_resources::generator::kind::normalise;
 use thiserror::Error;
 use tonic::metadata::MetadataMap;
 
+use crate::agent::NodeAgent;
 use crate::authenticate::AuthenticateError;
 use crate::issue::Issued;
-use crate::report::{REPORT_EVERY, Verdict};
+use crate::release::Released;
+use crate::report::{Action, REPORT_EVERY, Reported, Verdict};
 
 /// A source that this version does not serve.
 #[derive(Debug, Error)]
@@ -64,6 +70,55 @@ pub(super) fn generation(number: u64) -> Result<Generation, FieldError> {
     } else {
         Ok(Generation::new(number))
     }
+}
+
+fn pod_uid(text: &str) -> Result<Uid, FieldError> {
+    text.parse().map_err(FieldError::name("pod_uid"))
+}
+
+/// A binding that is reported: of a pod of the daemon's node, or of the caller itself. `agent` is there where any
+/// binding names a pod.
+pub(super) fn reported(
+    report: &v1::BindingReport,
+    caller: &Workload,
+    agent: Option<&Arc<NodeAgent>>,
+) -> Result<Reported, FieldError> {
+    let v1::BindingReport {
+        binding,
+        generation,
+        pod_uid,
+    } = report;
+    let (binding, generation) = (self::binding(binding)?, self::generation(*generation)?);
+    let agent = agent.filter(|_| !pod_uid.is_empty());
+    let key = match agent {
+        Some(agent) => agent.key(&self::pod_uid(pod_uid)?, &binding),
+        None => caller.key(&binding),
+    };
+    Ok(Reported {
+        shown: InUse { key, generation },
+        agent: agent.map(Arc::clone),
+    })
+}
+
+/// What a node's daemon gives back.
+pub(super) fn volumes(volumes: v1::Volumes, agent: &NodeAgent) -> Result<Vec<Released>, FieldError> {
+    let v1::Volumes { volumes } = volumes;
+    if volumes.len() > MAX_RELEASED_VOLUMES {
+        let problem = format!("give back at most {MAX_RELEASED_VOLUMES}");
+        return Err(FieldError::new("volumes", problem));
+    }
+    let released = volumes.into_iter().map(|volume| {
+        let v1::Volume {
+            pod_uid,
+            binding,
+            generation,
+        } = volume;
+        Ok(Released {
+            key: agent.key(&self::pod_uid(&pod_uid)?, &self::binding(&binding)?),
+            generation: generation.map(self::generation).transpose()?,
+        })
+    });
+    released.collect()
 }
 
 /// The fields of an issue that do not depend on who asks.
@@ -133,15 +188,19 @@ pub(super) fn issue_response(issued: Issued, now: Timestamp) -> v1::IssueRespons
 
 pub(super) fn report_response(bindings: Vec<String>, verdicts: Vec<Verdict>) -> v1::ReportResponse {
     let verdicts = bindings.into_iter().zip(verdicts).map(|(binding, verdict)| {
-        let (action, expires_in) = match verdict {
-            Verdict::Keep(left) => (v1::Action::Keep, Some(to_wire(left))),
-            Verdict::Rotate => (v1::Action::Rotate, None),
+        let Verdict { action, life } = verdict;
+        let to_do = match action {
+            Action::Keep => v1::Action::Keep,
+            Action::Rotate | Action::RotateAsked => v1::Action::Rotate,
+            Action::Unknown => v1::Action::Unknown,
         };
         v1::BindingVerdict {
             binding,
-            action: action.into(),
-            expires_in,
-            ..v1::BindingVerdict::default()
+            action: to_do.into(),
+            expires_in: life.map(|life| to_wire(life.expires_in)),
+            renewable: life.is_some_and(|life| life.renewable),
+            max_expires_in: life.and_then(|life| life.max_expires_in).map(to_wire),
+            asked: action == Action::RotateAsked,
         }
     });
     v1::ReportResponse {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use esi_core::names::{BindingName, GeneratorRef};
+use esi_core::names::{BindingName, GeneratorRef, ObjectName};
 use esi_core::{BindingKey, Checkpoint, Credential, Handle, Instance, LeaseId, RequestId, Workload};
 use esi_generators::{Generator, IssueContext, RecordError, Recorder};
 use esi_ledger::port::{Activation, Begun, Lease, NewLease, Owner, State, Store};
@@ -171,7 +171,10 @@ impl Issuer {
         let permit = self.permit(&catalog, &request)?;
         let slot = self.slots.take(&request.generator).ok_or(IssueError::Busy)?;
         // From here on a revocation finds it.
-        let place = self.locks.enter(&request.workload.key(&request.binding));
+        let place = self.locks.enter(
+            &request.workload.key(&request.binding),
+            request.workload.node.as_ref(),
+        );
         let this = Arc::clone(self);
         // A task of its own: a caller that hangs up must not cut a mint in two.
         let task = self.running.spawn(async move {
@@ -183,9 +186,10 @@ impl Issuer {
     }
 
     /// Refuses those that wait for their turn on this binding. To be called before its leases are ended in the
-    /// ledger: then an issue that goes on after this is begun already, and is ended there.
-    pub fn revoke_waiting(&self, key: &BindingKey) {
-        self.locks.revoke(key);
+    /// ledger: then an issue that goes on after this is begun already, and is ended there. A node's daemon
+    /// (`by_node`) speaks only for workloads of which their own token says that they are on its node.
+    pub fn revoke_waiting(&self, key: &BindingKey, by_node: Option<&ObjectName>) {
+        self.locks.revoke(key, by_node);
     }
 
     /// What the catalog allows, and from what.

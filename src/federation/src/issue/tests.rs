@@ -62,13 +62,13 @@ impl World {
     }
 
     async fn revoke(&self) -> usize {
-        self.issuer.revoke_waiting(&key());
+        self.issuer.revoke_waiting(&key(), None);
         let selector = Selector::Binding(key());
         self.store.end(selector, EndReason::Requested).await.unwrap()
     }
 
     async fn turn(&self) -> Place {
-        let mut place = self.issuer.locks.enter(&key());
+        let mut place = self.issuer.locks.enter(&key(), None);
         place.turn().await;
         place
     }
@@ -148,7 +148,7 @@ impl Checkpoint for RevokeOnceBegun {
         if step == "issue/begun"
             && let Some(issuer) = self.0.get()
         {
-            issuer.revoke_waiting(&key());
+            issuer.revoke_waiting(&key(), None);
         }
     }
 }

@@ -6,7 +6,7 @@ use esi_core::{BindingKey, Clock as _, Ends, Generation, LeaseId};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::{Bed, CLAIM, Ledger, TTL, activation, handle, key, new_lease, secs};
+use super::{Bed, CLAIM, Ledger, TTL, activation, handle, key, new_lease, secs, volume};
 use crate::error::StoreError;
 use crate::port::{Activation, Claim, EndReason, InUse, Lease, Selector, State, Work};
 
@@ -38,6 +38,12 @@ enum Step {
     },
     EndLease(usize),
     EndBinding(u8),
+    EndVolume {
+        binding: u8,
+        back: u64,
+        here: bool,
+    },
+    AskRotation(u8),
     Claim(usize),
     Settle {
         claim: usize,
@@ -82,7 +88,10 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (binding.clone(), 0_u64..3, 1_u64..120)
             .prop_map(|(binding, back, minutes)| Step::InUse { binding, back, minutes }),
         1 => number.prop_map(Step::EndLease),
-        1 => binding.prop_map(Step::EndBinding),
+        1 => binding.clone().prop_map(Step::EndBinding),
+        1 => (binding.clone(), 0_u64..3, any::<bool>())
+            .prop_map(|(binding, back, here)| Step::EndVolume { binding, back, here }),
+        1 => binding.prop_map(Step::AskRotation),
         4 => (1_usize..5).prop_map(Step::Claim),
         5 => (number, how).prop_map(|(claim, how)| Step::Settle { claim, how }),
         1 => number.prop_map(Step::Retry),
@@ -217,6 +226,33 @@ async fn take(bed: &Bed, memory: &mut Memory, step: Step) {
             let selector = Selector::Binding(name(binding));
             store.end(selector, EndReason::WorkloadEnded).await.unwrap();
             assert!(live(bed, &name(binding)).await.is_empty());
+        }
+        Step::EndVolume {
+            binding,
+            back: by,
+            here,
+        } => {
+            let (key, up_to) = (name(binding), back(binding, by));
+            let before = live(bed, &key).await;
+            let selector = volume(&key, if here { "node-1" } else { "node-2" }, Some(up_to));
+            store.end(selector, EndReason::WorkloadEnded).await.unwrap();
+            let after = live(bed, &key).await;
+            assert!(!here || after.iter().all(|lease| lease.generation > up_to));
+            let now = store.now();
+            let spared = before.into_iter().filter(|lease| {
+                let due = lease.state == State::Intent || lease.expires_at <= Some(now);
+                !due && (!here || lease.generation > up_to)
+            });
+            for lease in spared {
+                assert!(after.iter().any(|left| left.intent == lease.intent), "{lease:?}");
+            }
+        }
+        Step::AskRotation(binding) => {
+            let key = name(binding);
+            store.ask_rotation(Selector::Binding(key.clone())).await.unwrap();
+            let mut live = live(bed, &key).await;
+            live.retain(|lease| lease.state == State::Active);
+            assert!(live.iter().all(|lease| lease.rotation_asked), "{live:?}");
         }
         Step::Claim(limit) => {
             let batch = store.claim_due(limit, CLAIM).await.unwrap();

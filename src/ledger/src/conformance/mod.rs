@@ -1,11 +1,13 @@
 //! What every store must do, as tests over any store: run by each store's own tests.
 //!
-//! `rules` states the promises to bindings one by one, `claims` those to the worker; `history`
+//! `rules` states the promises to bindings one by one, `volumes` those to nodes and to whoever asks for a rotation,
+//! `claims` those to the worker; `history`
 //! plays random histories and checks the promises after each step.
 
 mod claims;
 mod history;
 mod rules;
+mod volumes;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use crate::port::{Activation, Begun, Due, InUse, Lease, NewLease, Owner, Selecto
 pub(crate) use claims::run as claims;
 pub(crate) use history::run as history;
 pub(crate) use rules::run as rules;
+pub(crate) use volumes::run as volumes;
 
 /// A ledger that can be opened again and again: what is in it outlives its store.
 pub(crate) trait Ledger: fmt::Debug + Send + Sync {
@@ -62,6 +65,15 @@ pub(crate) fn new_lease(key: &BindingKey) -> NewLease {
 
 pub(crate) fn handle(name: &str) -> Handle {
     Handle::default().with("role", name)
+}
+
+/// What the volume of `key` on `node` showed.
+pub(crate) fn volume(key: &BindingKey, node: &str, up_to: Option<Generation>) -> Selector {
+    Selector::Volume {
+        key: key.clone(),
+        node: node.parse().unwrap(),
+        up_to,
+    }
 }
 
 /// What a backend grants by default: an hour, renewable without end, revocable at once, not yet seen.

@@ -212,6 +212,10 @@ impl Store for SqliteStore {
         self.call(move |session| session.end(&selector, reason)).await
     }
 
+    async fn ask_rotation(&self, selector: Selector) -> Result<usize, StoreError> {
+        self.call(move |session| session.ask_rotation(&selector)).await
+    }
+
     async fn claim_due_within(&self, room: Room, claim_for: Duration) -> Result<DueBatch, StoreError> {
         self.call(move |session| session.claim_due(room, claim_for)).await
     }
@@ -261,13 +265,8 @@ impl Store for SqliteStore {
         self.call(move |session| session.retry(lease)).await
     }
 
-    async fn generation(
-        &self,
-        key: &BindingKey,
-        generation: Generation,
-    ) -> Result<Option<Lease>, StoreError> {
-        let key = key.clone();
-        self.call(move |session| session.generation(&key, generation))
+    async fn generations(&self, named: Vec<InUse>) -> Result<Vec<Option<Lease>>, StoreError> {
+        self.call(move |session| named.iter().map(|named| session.generation(named)).collect())
             .await
     }
 

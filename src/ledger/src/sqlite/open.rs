@@ -20,9 +20,12 @@ use thiserror::Error;
 use super::owner::Owner;
 use super::time::SharedTime;
 
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../../migrations/0001_leases.sql"))];
+const MIGRATIONS: &[M<'static>] = &[
+    M::up(include_str!("../../migrations/0001_leases.sql")),
+    M::up(include_str!("../../migrations/0002_rotation.sql")),
+];
 /// How many migrations this version knows: a ledger's own number is in its `user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// Marks a SQLite file as a ledger: "ESIL".
 const APPLICATION: i64 = 0x4553_494C;
 /// How long a server that is just ending may still hold the file.

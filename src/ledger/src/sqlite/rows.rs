@@ -19,7 +19,7 @@ macro_rules! select {
             "SELECT id, cluster, instance, binding, generation, owner, generator, begun_at, mint_deadline, ",
             "sweep_until, overlap, state, acknowledged, handle, ends, renewable, issued_at, expires_at, ",
             "max_expires_at, alive_until, overlap_until, end_reason, ended_at, granted, work_at, fence, held_at, held_until, ",
-            "attempts, last_error FROM leases ",
+            "attempts, last_error, rotation_asked FROM leases ",
             $rest
         )
     };
@@ -149,6 +149,7 @@ fn read(row: &Row<'_>, installation: &InstallationId) -> Result<Record, StoreErr
     };
     let attempts = c.number()?;
     let last_error = c.get()?;
+    let rotation_asked = c.get()?;
     Ok(Record {
         lease: Lease {
             intent: Intent {
@@ -161,6 +162,7 @@ fn read(row: &Row<'_>, installation: &InstallationId) -> Result<Record, StoreErr
             generation,
             state,
             acknowledged,
+            rotation_asked,
             handle,
             ends,
             renewable,
@@ -245,7 +247,7 @@ pub(super) fn update(connection: &Connection, record: &Record, now: Timestamp) -
                max_expires_at = :max_expires_at, alive_until = :alive_until, overlap_until = :overlap_until, \
                end_reason = :end_reason, ended_at = :ended_at, granted = :granted, work_at = :work_at, fence = :fence, \
                held_at = :held_at, held_until = :held_until, attempts = :attempts, last_error = :last_error, \
-               next_due = :next_due WHERE id = :id";
+               rotation_asked = :rotation_asked, next_due = :next_due WHERE id = :id";
     connection
         .prepare_cached(sql)
         .and_then(|mut statement| {
@@ -270,6 +272,7 @@ pub(super) fn update(connection: &Connection, record: &Record, now: Timestamp) -
                 ":held_until": millis(record.held.map(|held| held.until)),
                 ":attempts": lease.attempts,
                 ":last_error": lease.last_error,
+                ":rotation_asked": lease.rotation_asked,
                 ":next_due": millis(record.next_due(now)),
             })
         })

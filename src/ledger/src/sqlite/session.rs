@@ -185,10 +185,19 @@ impl Session<'_> {
         Ok(news.is_ok().then_some(record.lease))
     }
 
-    pub(super) fn end(&self, selector: &Selector, reason: EndReason) -> Result<usize, StoreError> {
-        let records = match selector {
+    /// The live leases that the selector names.
+    fn selected(&self, selector: &Selector) -> Result<Vec<Record>, StoreError> {
+        let mut records = match selector {
             Selector::Lease(lease) => self.find(*lease)?.into_iter().collect(),
             Selector::Binding(key) => self.live(key)?,
+            Selector::Volume { key, node, up_to } => {
+                let mut live = self.live(key)?;
+                live.retain(|Record { lease, .. }| {
+                    lease.owner.node.as_ref() == Some(node)
+                        && up_to.is_none_or(|up_to| lease.generation <= up_to)
+                });
+                live
+            }
             Selector::Instance { cluster, instance } => {
                 let sql = select!("WHERE cluster = ?1 AND instance = ?2 AND state IN ('intent', 'active')");
                 rows::all(
@@ -198,12 +207,26 @@ impl Session<'_> {
                 )?
             }
         };
+        records.retain(Record::is_live);
+        Ok(records)
+    }
+
+    pub(super) fn end(&self, selector: &Selector, reason: EndReason) -> Result<usize, StoreError> {
         let mut ended = 0;
-        for mut record in records.into_iter().filter(Record::is_live) {
+        for mut record in self.selected(selector)? {
             ended += usize::from(record.end(reason, self.now()));
             self.save(&record)?;
         }
         Ok(ended)
+    }
+
+    pub(super) fn ask_rotation(&self, selector: &Selector) -> Result<usize, StoreError> {
+        let mut asked = 0;
+        for mut record in self.selected(selector)? {
+            asked += usize::from(record.ask_rotation(self.now()));
+            self.save(&record)?;
+        }
+        Ok(asked)
     }
 
     /// Settles a claim, or says how far the work has come.
@@ -224,11 +247,8 @@ impl Session<'_> {
         Ok(dead)
     }
 
-    pub(super) fn generation(
-        &self,
-        key: &BindingKey,
-        generation: Generation,
-    ) -> Result<Option<Lease>, StoreError> {
+    pub(super) fn generation(&self, named: &InUse) -> Result<Option<Lease>, StoreError> {
+        let InUse { key, generation } = named;
         let sql = select!("WHERE cluster = ?1 AND instance = ?2 AND binding = ?3 AND generation = ?4");
         let number = as_i64(generation.number());
         let params = (key.cluster.as_str(), &key.instance, key.binding.as_str(), number);

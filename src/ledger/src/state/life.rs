@@ -29,6 +29,14 @@ impl Record {
         self.lease.alive_until = self.lease.alive_until.max(Some(until));
     }
 
+    /// A newer one is wanted in its place; answers whether it can be told to anybody. An intent is as new as can be.
+    pub(crate) fn ask_rotation(&mut self, now: Timestamp) -> bool {
+        self.pass_time(now);
+        let active = self.lease.state == State::Active;
+        self.lease.rotation_asked |= active;
+        active
+    }
+
     /// Ends it if it is live; answers whether it was.
     pub(crate) fn end(&mut self, reason: EndReason, now: Timestamp) -> bool {
         self.pass_time(now);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  mint    record, activate, abandon             Intent ──▶ Active, or ──▶ Sweeping
-//!  life    acknowledge, in use, end, supersede   Active ──▶ Revoking
+//!  life    acknowledge, in use, rotation asked, end, supersede   Active ──▶ Revoking
 //!  time    expiry, deadlines, overlaps           Intent, Active ──▶ Sweeping, Revoking
 //!  settle  claims and how they end               Revoking ──▶ AccessEnded ──▶ Revoked, Dead ──▶ Revoking
 //! ```

@@ -92,6 +92,7 @@ impl Record {
                 generation,
                 state: State::Intent,
                 acknowledged: false,
+                rotation_asked: false,
                 handle: None,
                 // Until a backend says otherwise: an intent is only ever swept, which does not ask.
                 ends: Ends::AtOnce,

@@ -48,6 +48,11 @@ async fn it_keeps_the_rules() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn it_keeps_the_rules_of_volumes() {
+    conformance::volumes(InFolder::new).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_keeps_the_rules_of_claims() {
     conformance::claims(InFolder::new).await;
 }
@@ -122,6 +127,40 @@ fn a_ledger_of_a_newer_version_is_refused_and_left_alone() {
     let (error, after) = refusal(&newer);
     assert!(matches!(error, OpenError::Newer { version: 99 }), "{error:?}");
     assert_eq!(after, newer);
+}
+
+#[tokio::test]
+async fn a_ledger_of_the_first_version_is_taken_over_with_its_leases() {
+    let ledger = InFolder::new();
+    let bed = Bed::new(&ledger);
+    let lease = bed.active(&key("a"), activation()).await;
+    drop(bed);
+    let connection = rusqlite::Connection::open(ledger.path()).unwrap();
+    connection
+        .execute_batch("ALTER TABLE leases DROP COLUMN rotation_asked; PRAGMA user_version = 1")
+        .unwrap();
+    let schema = |connection: &rusqlite::Connection| {
+        let mut statement = connection
+            .prepare("SELECT sql FROM sqlite_schema WHERE name = 'leases'")
+            .unwrap();
+        statement.query_row([], |row| row.get::<_, String>(0)).unwrap()
+    };
+    let first = rusqlite::Connection::open_in_memory().unwrap();
+    first
+        .execute_batch(include_str!("../../../migrations/0001_leases.sql"))
+        .unwrap();
+    let words = |text: String| text.split_whitespace().collect::<String>();
+    assert_eq!(
+        words(schema(&connection)),
+        words(schema(&first)),
+        "it is the first version"
+    );
+    connection.close().unwrap();
+
+    let bed = Bed::new(&ledger);
+    assert_eq!(bed.lease(lease.intent.lease).await, lease);
+    let selector = Selector::Binding(key("a"));
+    assert_eq!(bed.store.ask_rotation(selector).await.unwrap(), 1);
 }
 
 #[tokio::test]
