@@ -16,5 +16,6 @@ pub mod csi;
 pub mod fill;
 pub mod mount;
 pub mod request;
+pub mod server;
 pub mod state;
 pub mod volume;

@@ -82,6 +82,35 @@ impl Pods {
             .map_err(MountError::of("open kubelet's directory of the volume"))
     }
 
+    /// Whether anything is there, without following anything.
+    ///
+    /// # Errors
+    /// If that cannot be told.
+    pub fn has(&self, path: &Path) -> Result<bool, MountError> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match openat2(&self.0, path, flags, Mode::empty(), CONFINED) {
+            Ok(_there) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(MountError::of("look into a directory of kubelet")(errno)),
+        }
+    }
+
+    /// The root of the file system in memory that is mounted there, `O_PATH`; none where there is none, or not yet.
+    ///
+    /// # Errors
+    /// If a link or a file is in the way, or the system does not say.
+    pub fn memory(&self, path: &Path) -> Result<Option<OwnedFd>, MountError> {
+        let failed = MountError::of("look at a memory volume of the pod");
+        let root = match self.directory(path) {
+            Err(error) if error.is_absent() => return Ok(None),
+            root => root?,
+        };
+        let stat = statx(&root, "", AtFlags::EMPTY_PATH, StatxFlags::TYPE).map_err(failed)?;
+        let kind = fstatfs(&root).map_err(failed)?.f_type;
+        let found = is_root(&stat) && u64::try_from(kind) == Ok(TMPFS_MAGIC);
+        Ok(found.then_some(root))
+    }
+
     /// The place of a volume, whose parent kubelet has made.
     ///
     /// # Errors
