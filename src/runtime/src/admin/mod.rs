@@ -2,7 +2,7 @@
 //!
 //! | path | answers |
 //! | --- | --- |
-//! | `/healthz` | 200 while the process can answer at all |
+//! | `/healthz` | 200 while the process can answer at all, and where it has a check of its own, while that is passed; else 503 with why |
 //! | `/readyz` | 200, or 503 with what is awaited, one name a line, or `draining` |
 //! | `/metrics` | OpenMetrics text |
 //!
@@ -54,14 +54,31 @@ pub struct AdminState {
 
 /// Serves the endpoints until the future is dropped.
 pub async fn serve(listener: Listener, state: AdminState) {
-    // Not the program's own: it must outlive the request to stop. And nobody counts probes.
-    let (forever, uncounted) = (Shutdown::new(), Metrics::default());
-    serve::serve_plain(listener, router(state), LIMITS, uncounted, forever).await;
+    serve_checked(listener, state, async || Ok(())).await;
 }
 
-fn router(state: AdminState) -> Router {
+/// The same; `/healthz` asks `check` each time, and shows its error. It has [`LIMITS`]' time to answer.
+pub async fn serve_checked<C, A>(listener: Listener, state: AdminState, check: C)
+where
+    C: Fn() -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = Result<(), String>> + Send + 'static,
+{
+    // Not the program's own: it must outlive the request to stop. And nobody counts probes.
+    let (forever, uncounted) = (Shutdown::new(), Metrics::default());
+    serve::serve_plain(listener, router(state, check), LIMITS, uncounted, forever).await;
+}
+
+fn router<C, A>(state: AdminState, check: C) -> Router
+where
+    C: Fn() -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = Result<(), String>> + Send + 'static,
+{
+    let healthz = async move || match check().await {
+        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+    };
     Router::new()
-        .route("/healthz", get(async || "ok\n"))
+        .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .with_state(state)

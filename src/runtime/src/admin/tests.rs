@@ -33,6 +33,32 @@ fn admin() -> Admin {
     Admin { state, address }
 }
 
+#[tokio::test]
+async fn a_check_of_the_programs_own_decides_its_health() {
+    let Admin { state, .. } = admin();
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr();
+    let (healthy, asked) = tokio::sync::watch::channel(true);
+    let check = move || {
+        let healthy = *asked.borrow();
+        async move {
+            healthy
+                .then_some(())
+                .ok_or_else(|| "the socket does not answer".to_owned())
+        }
+    };
+    let admin = Admin {
+        state: state.clone(),
+        address,
+    };
+    tokio::spawn(serve_checked(listener, state, check));
+    assert_eq!(admin.get("/healthz").await.status, StatusCode::OK);
+    healthy.send_replace(false);
+    let answer = admin.get("/healthz").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.body, "the socket does not answer\n");
+}
+
 impl Admin {
     async fn get(&self, path: &str) -> Answer {
         let stream = TcpStream::connect(self.address).await.unwrap();
