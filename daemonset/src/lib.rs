@@ -12,6 +12,8 @@
 //! Invariants: no path that a pod controls is followed; no secret is in a state file, a log or an error; nothing of
 //! kubelet's calls but an issue needs the network, and an unpublish never does.
 
+pub mod app;
+pub mod args;
 pub mod csi;
 pub mod fill;
 pub mod mount;

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Invariants: a request is checked whole before anything is done; nothing of its secrets is printed; what one client
-//! may cost is bounded, connections, messages and calls alike; a call that has begun ends, whoever hangs up.
+//! may cost is bounded, connections, messages and calls alike.
 
 mod driver_name;
 pub mod identity;

@@ -87,7 +87,11 @@ async fn within(path: &Path, dial: impl Future<Output = Result<(), Cause>>) -> R
         })
 }
 
-async fn connect(path: &Path) -> Result<Channel, tonic::transport::Error> {
+/// A connection to whoever listens at `path`.
+///
+/// # Errors
+/// If nobody does.
+pub async fn connect(path: &Path) -> Result<Channel, tonic::transport::Error> {
     let path = path.to_owned();
     let dial = tower::service_fn(move |_| {
         let path = path.clone();

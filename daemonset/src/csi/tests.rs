@@ -9,7 +9,6 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
-use tokio_util::task::TaskTracker;
 
 use super::identity::IdentityService;
 use super::node::NodeService;
@@ -54,12 +53,7 @@ fn start() -> Daemon {
     }
     let shutdown = Shutdown::new();
     let identity = IdentityService::new(DRIVER.parse().unwrap());
-    let node = NodeService::new(
-        root,
-        "node-1".parse().unwrap(),
-        Arc::new(NoVolumes),
-        TaskTracker::new(),
-    );
+    let node = NodeService::new(root, "node-1".parse().unwrap(), Arc::new(NoVolumes));
     let registration = RegistrationService::new(DRIVER.parse().unwrap(), paths.csi.clone());
     let csi = Socket::open(&paths.csi).unwrap();
     let register = Socket::open(&paths.registration).unwrap();
@@ -128,6 +122,26 @@ async fn kubelets_authority_is_answered_however_it_is_written() {
             .await
             .expect(authority);
     }
+}
+
+#[tokio::test]
+async fn grpc_go_is_answered_as_often_as_it_asks() {
+    let daemon = start();
+    let mut connection = UnixStream::connect(&daemon.paths.registration).await.unwrap();
+    connection
+        .write_all(include_bytes!("shim/fixtures/grpc-go"))
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    let reading = connection.read_to_end(&mut answer);
+    tokio::time::timeout(Duration::from_secs(10), reading)
+        .await
+        .unwrap()
+        .unwrap();
+    let named = answer
+        .windows(DRIVER.len())
+        .filter(|part| *part == DRIVER.as_bytes());
+    assert_eq!(named.count(), 2);
 }
 
 #[tokio::test]

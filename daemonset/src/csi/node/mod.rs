@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  NodePublishVolume ──read──▶ Publish ──▶ Driver ──▶ OK │ code, by what kubelet does with it
-//!                                 └─ a task of its own, with a deadline: kubelet hanging up stops nothing half-way
+//!                                 └─ within a deadline that is shorter than kubelet's
 //! ```
 
 mod invalid;

@@ -6,8 +6,7 @@ use std::time::Duration;
 use esi_core::names::ObjectName;
 use esi_core::{Classify, chain};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout_at};
-use tokio_util::task::TaskTracker;
+use tokio::time::timeout;
 use tonic::{Code, Request, Response, Status, async_trait};
 
 use super::read;
@@ -34,53 +33,41 @@ pub struct NodeService {
     root: KubeletRoot,
     node: ObjectName,
     driver: Arc<dyn Driver>,
-    calls: TaskTracker,
     /// Apart, so that publishes that wait for a server do not hold up the end of a pod.
     publishing: Arc<Semaphore>,
     unpublishing: Arc<Semaphore>,
 }
 
 impl NodeService {
-    /// For kubelet on `node`. Calls run in `calls`, whoever hangs up.
+    /// For kubelet on `node`.
     #[must_use]
-    pub fn new(root: KubeletRoot, node: ObjectName, driver: Arc<dyn Driver>, calls: TaskTracker) -> Self {
+    pub fn new(root: KubeletRoot, node: ObjectName, driver: Arc<dyn Driver>) -> Self {
         Self {
             root,
             node,
             driver,
-            calls,
             publishing: Arc::new(Semaphore::new(CONCURRENT)),
             unpublishing: Arc::new(Semaphore::new(CONCURRENT)),
         }
     }
 
-    /// Runs the call to its end or to the deadline, also when nobody waits for it any more: what it holds is then not
-    /// left to the next call to find out.
-    async fn run<E: Classify + Send + 'static>(
-        &self,
-        permits: &Arc<Semaphore>,
-        call: impl Future<Output = Result<(), E>> + Send + 'static,
+    /// Waits for the call, within the deadline. The volumes finish what they have begun, whoever waits.
+    async fn answer<E: Classify>(
+        permits: &Semaphore,
+        call: impl Future<Output = Result<(), E>>,
     ) -> Result<(), Status> {
-        let deadline = Instant::now() + DEADLINE;
-        let permits = Arc::clone(permits);
-        let task = self.calls.spawn(async move {
-            timeout_at(deadline, async {
-                // Nobody closes the semaphore.
-                let _permit = permits.acquire_owned().await;
-                call.await.map_err(|error| refusal(&error))
-            })
-            .await
-        });
-        match task.await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_elapsed)) => Err(Status::deadline_exceeded(
+        let answered = timeout(DEADLINE, async {
+            // Nobody closes the semaphore.
+            let _permit = permits.acquire().await;
+            call.await.map_err(|error| refusal(&error))
+        })
+        .await;
+        answered.unwrap_or_else(|_elapsed| {
+            // Not final: kubelet unpublishes what it believes may be there.
+            Err(Status::deadline_exceeded(
                 "the call took too long; it is tried again",
-            )),
-            // A defect, or the end of the process. Not final: a volume may be there.
-            Err(_ended) => Err(Status::unavailable(
-                "the call ended unexpectedly; it is tried again",
-            )),
-        }
+            ))
+        })
     }
 }
 
@@ -92,10 +79,7 @@ impl Node for NodeService {
     ) -> Result<Response<NodePublishVolumeResponse>, Status> {
         let publish = read::publish(request.into_inner(), &self.root).map_err(|error| refusal(&error))?;
         let (id, target) = (publish.id.clone(), publish.target.clone());
-        let driver = Arc::clone(&self.driver);
-        let done = self
-            .run(&self.publishing, async move { driver.publish(publish).await })
-            .await;
+        let done = Self::answer(&self.publishing, self.driver.publish(publish)).await;
         let code = done.as_ref().map_or_else(Status::code, |()| Code::Ok);
         tracing::debug!(%id, %target, ?code, "publish");
         done.map(|()| Response::new(NodePublishVolumeResponse {}))
@@ -108,13 +92,7 @@ impl Node for NodeService {
         let request = read::unpublish(request.get_ref(), &self.root).map_err(|error| refusal(&error))?;
         if let Some(unpublish) = request {
             let (id, target) = (unpublish.id.clone(), unpublish.target.clone());
-            let driver = Arc::clone(&self.driver);
-            let done = self
-                .run(
-                    &self.unpublishing,
-                    async move { driver.unpublish(unpublish).await },
-                )
-                .await;
+            let done = Self::answer(&self.unpublishing, self.driver.unpublish(unpublish)).await;
             let code = done.as_ref().map_or_else(Status::code, |()| Code::Ok);
             tracing::debug!(%id, %target, ?code, "unpublish");
             done?;

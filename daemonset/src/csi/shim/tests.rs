@@ -72,6 +72,36 @@ fn a_request_of_grpc_go_gets_an_authority() {
     assert_eq!(written[2], (0, 1, 1, b"hello".to_vec()));
 }
 
+/// A connection as grpc-go 1.83.1 makes it where no authority is named: GetInfo twice, NotifyRegistrationStatus, the end.
+#[test]
+fn what_grpc_go_really_sends_is_the_same_but_for_the_authority() {
+    let sent = include_bytes!("fixtures/grpc-go");
+    let written = through(sent, &[7]).unwrap();
+    let (mut before, mut after) = (loona_hpack::Decoder::new(), loona_hpack::Decoder::new());
+    after.set_max_table_size(0);
+    let mut authorities = Vec::new();
+    for (sent, written) in frames(sent).iter().zip(frames(&written)) {
+        assert_eq!((sent.0, sent.1, sent.2), (written.0, written.1, written.2));
+        if sent.0 != 1 {
+            assert_eq!(sent.3, written.3);
+            continue;
+        }
+        let wanted = before.decode(&sent.3).unwrap();
+        let read = after.decode(&written.3).unwrap();
+        for ((name, value), read) in wanted.into_iter().zip(read) {
+            assert_eq!(read.0, name);
+            if name == b":authority" {
+                assert_eq!(read.1, b"localhost");
+                authorities.push(String::from_utf8(value).unwrap());
+            } else {
+                assert_eq!(read.1, value);
+            }
+        }
+    }
+    let path = "%2Fvar%2Flib%2Fkubelet%2Fplugins_registry%2Fesi.csi.external-secrets.io-reg.sock";
+    assert_eq!(authorities, [path; 3]);
+}
+
 #[test]
 fn padding_priority_and_continuations_become_one_frame() {
     let padded = [&[3][..], &[0, 0, 0, 0, 16], b"\x83\x86", &[0; 3]].concat();
