@@ -80,11 +80,11 @@ impl Volume {
             .into_iter()
             .filter_map(|path| path.components().next())
             .collect();
-        self.refuse_occupied(&visible)?;
         let load = Load {
             bytes: 0,
             files: visible.len(),
         };
+        self.refuse_occupied(&visible, load)?;
         // Trying is the one question whose answer is true of every file system. A crash in between leaves a name that
         // the next write sweeps.
         let probe = name::new(Generation::new(0)).map_err(|errno| load.failed("choose a name", errno))?;
@@ -110,7 +110,7 @@ impl Volume {
             .iter()
             .filter_map(|file| file.path.components().next())
             .collect();
-        self.refuse_occupied(&visible)?;
+        self.refuse_occupied(&visible, load)?;
         // What a crash left would count against the space of this generation.
         self.sweep();
         let staged = stage::stage(&self.directory, self.owner, generation, files, load)?;
@@ -153,12 +153,13 @@ impl Volume {
     }
 
     /// Refuses names under which something is that we did not put there.
-    fn refuse_occupied(&self, visible: &BTreeSet<&str>) -> Result<(), DeliveryError> {
+    fn refuse_occupied(&self, visible: &BTreeSet<&str>, load: Load) -> Result<(), DeliveryError> {
         for &name in visible {
             match self.directory.target(name) {
                 Err(Errno::NOENT) => {}
                 Ok(target) if is_ours(name.as_bytes(), &target) => {}
-                _ => return Err(occupied(name)),
+                Ok(_) | Err(Errno::INVAL) => return Err(occupied(name)),
+                Err(errno) => return Err(load.failed("read a link", errno)),
             }
         }
         Ok(())
