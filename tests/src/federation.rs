@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use esi_api::v1;
 use esi_api::v1::federation_client::FederationClient;
+use esi_api::v1::leases_client::LeasesClient;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tonic::metadata::AsciiMetadataValue;
@@ -243,7 +244,8 @@ impl Federation {
             .await?;
         let token = format!("Bearer {token}").parse()?;
         Ok(Client {
-            grpc: FederationClient::new(channel),
+            grpc: FederationClient::new(channel.clone()),
+            leases: LeasesClient::new(channel),
             token,
         })
     }
@@ -261,6 +263,7 @@ fn listening_line(log: &Path, seen: u64) -> Option<Value> {
 #[derive(Clone)]
 pub struct Client {
     grpc: FederationClient<Channel>,
+    leases: LeasesClient<Channel>,
     token: AsciiMetadataValue,
 }
 
@@ -343,6 +346,26 @@ impl Client {
             client_instance: String::new(),
         });
         Ok(self.grpc.revoke(request).await?.into_inner().ended)
+    }
+
+    /// The leases that are not over, as an operator.
+    pub async fn leases(&mut self) -> Result<Vec<v1::LeaseRecord>, Status> {
+        let mut leases: Vec<v1::LeaseRecord> = Vec::new();
+        loop {
+            let after = leases.last().map(|lease| lease.id.clone()).unwrap_or_default();
+            let request = self.request(v1::ListLeasesRequest { after });
+            let page = self.leases.list(request).await?.into_inner().leases;
+            if page.is_empty() {
+                return Ok(leases);
+            }
+            leases.extend(page);
+        }
+    }
+
+    /// Has leases rotated, as an operator; how many.
+    pub async fn rotate(&mut self, leases: v1::rotate_leases_request::Leases) -> Result<u32, Status> {
+        let request = self.request(v1::RotateLeasesRequest { leases: Some(leases) });
+        Ok(self.leases.rotate(request).await?.into_inner().asked)
     }
 
     /// Reports a generation of binding `db`; the verdict.

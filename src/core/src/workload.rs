@@ -72,9 +72,15 @@ impl BindingKey {
     pub fn of_pod(cluster: &ObjectName, uid: &Uid, binding: &BindingName) -> Self {
         Self {
             cluster: cluster.clone(),
-            instance: format!("pod:{uid}"),
+            instance: Self::instance_of_pod(uid),
             binding: binding.clone(),
         }
+    }
+
+    /// What stands for a pod in its keys.
+    #[must_use]
+    pub fn instance_of_pod(uid: &Uid) -> String {
+        format!("pod:{uid}")
     }
 }
 

@@ -14,6 +14,7 @@ use esi_runtime::tls::TlsSource;
 use crate::app::{self, AppError, Config};
 use crate::dev;
 use crate::issue::IssueLimits;
+use crate::operator::Operator;
 
 /// Issues every workload a credential of its own, and revokes it when the workload ends.
 #[derive(Debug, Parser)]
@@ -72,6 +73,15 @@ struct Serve {
     /// use a token at another.
     #[arg(long, env = "ESI_AUDIENCE", value_name = "TEXT", default_value = "esi")]
     audience: String,
+    /// A service account that may see all leases and have them rotated (the gRPC service `esi.v1.Leases`).
+    /// Repeatable.
+    #[arg(
+        long = "operator",
+        env = "ESI_OPERATORS",
+        value_name = "FEDERATION/NAMESPACE/NAME",
+        value_delimiter = ','
+    )]
+    operators: Vec<Operator>,
     #[command(flatten)]
     tls: Tls,
     #[command(flatten)]
@@ -152,6 +162,7 @@ impl Serve {
             listen,
             admin_listen,
             audience,
+            operators,
             tls,
             limits,
             drain,
@@ -172,6 +183,7 @@ impl Serve {
             listen,
             admin_listen,
             audience,
+            operators,
             tls,
             limits,
             drain,

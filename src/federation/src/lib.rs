@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  grpc ──▶ authenticate ──▶ authorise ──▶ issue ──▶ ledger + generators ──▶ grpc
+//!                          operator ──▶ list, rotate ──▶ ledger
 //!                             agent ──▶ report, release, revoke ──▶ ledger
 //!                                        worker (ledger) ──▶ renewals, revocations at the generators
 //! ```
@@ -18,6 +19,7 @@ pub mod dev;
 pub mod grpc;
 pub mod issue;
 pub mod metrics;
+pub mod operator;
 pub mod refusals;
 pub mod release;
 pub mod report;

@@ -189,6 +189,21 @@ pub enum Selector {
     },
 }
 
+/// For logs.
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lease(lease) => write!(f, "lease {lease}"),
+            Self::Binding(key) => write!(f, "{key}"),
+            Self::Instance { cluster, instance } => write!(f, "{cluster}/{instance}"),
+            Self::Volume { key, node, up_to } => {
+                write!(f, "{key} on {node}")?;
+                up_to.map_or(Ok(()), |up_to| write!(f, ", up to generation {up_to}"))
+            }
+        }
+    }
+}
+
 /// The right to work on one lease: whoever claimed it later fences this one out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {

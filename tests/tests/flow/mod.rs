@@ -7,6 +7,7 @@ mod faults;
 mod hygiene;
 mod issue;
 mod node;
+mod operator;
 mod vault;
 mod withdrawn;
 pub(crate) mod world;

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use esi_api::MAX_MESSAGE_BYTES;
 use esi_api::v1::federation_server::FederationServer;
+use esi_api::v1::leases_server::LeasesServer;
 use esi_core::{Checkpoint, Clock};
 use esi_generators::Generators;
 use esi_ledger::port::Store;
@@ -36,9 +37,10 @@ pub use error::AppError;
 
 use crate::authenticate::Authenticator;
 use crate::backends::Backends;
-use crate::grpc::FederationService;
+use crate::grpc::{Calls, FederationService, LeasesService};
 use crate::issue::{IssueLimits, Issuer, Parts};
 use crate::metrics::{CatalogMetrics, Metrics};
+use crate::operator::Operator;
 use crate::release::Releases;
 use crate::report::Reports;
 
@@ -55,6 +57,8 @@ pub struct Config {
     pub admin_listen: SocketAddr,
     /// What tokens must be meant for.
     pub audience: String,
+    /// Who may see all leases and have them rotated.
+    pub operators: Vec<Operator>,
     /// The certificate.
     pub tls: TlsSource,
     /// Bounds of issuing.
@@ -98,6 +102,7 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
         listen,
         admin_listen,
         audience,
+        operators,
         tls,
         limits,
         drain,
@@ -136,21 +141,33 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
         checkpoint,
     };
     let issuer = Arc::new(Issuer::new(parts, limits, running.clone()));
-    let service = FederationService {
+    let calls = Calls {
         authenticator: Arc::new(Authenticator::new(catalog.clone(), Arc::clone(&clock), audience)),
+        metrics,
+        refusals: Arc::default(),
+    };
+    let leases = LeasesService {
+        calls: calls.clone(),
+        operators: operators.into(),
+        store: Arc::clone(&store),
+    };
+    let service = FederationService {
+        calls,
         catalog: catalog.clone(),
         issuer: Arc::clone(&issuer),
         releases: Releases::new(Arc::clone(&store), Arc::clone(&issuer)),
         reports: Arc::new(Reports::new(Arc::clone(&store), backends, clock)),
         store,
         waker,
-        metrics,
-        refusals: Arc::default(),
     };
     let service = FederationServer::new(service)
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    let router = Routes::new(service).prepare().into_axum_router();
+    let leases = LeasesServer::new(leases).max_encoding_message_size(MAX_MESSAGE_BYTES);
+    let router = Routes::new(service)
+        .add_service(leases)
+        .prepare()
+        .into_axum_router();
 
     let mut tasks = Tasks::new(shutdown.clone());
     tasks.spawn("https", {

@@ -78,6 +78,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), AppError> {
         listen,
         admin_listen,
         audience: AUDIENCE.to_owned(),
+        operators: vec![],
         tls: TlsSource::OwnCa {
             directory: dir.join("tls"),
             names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],

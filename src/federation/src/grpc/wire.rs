@@ -72,7 +72,7 @@ pub(super) fn generation(number: u64) -> Result<Generation, FieldError> {
     }
 }
 
-fn pod_uid(text: &str) -> Result<Uid, FieldError> {
+pub(super) fn pod_uid(text: &str) -> Result<Uid, FieldError> {
     text.parse().map_err(FieldError::name("pod_uid"))
 }
 

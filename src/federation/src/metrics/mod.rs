@@ -25,6 +25,10 @@ pub enum Call {
     Revoke,
     /// `Report`.
     Report,
+    /// `Leases.List`.
+    ListLeases,
+    /// `Leases.Rotate`.
+    RotateLeases,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
