@@ -154,6 +154,8 @@ impl Drop for World {
     fn drop(&mut self) {
         if self.owned.is_some() {
             unmount(self.root().path(), UnmountFlags::DETACH).unwrap();
+            // Some tests have a disk of their own there.
+            drop(unmount(self.state(), UnmountFlags::DETACH));
         }
     }
 }
