@@ -108,7 +108,7 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
         let (root, home) = (kubelet_root.clone(), home.clone());
         let start = move || -> Result<Volumes, AppError> {
             make(&home)?;
-            let pods = Pods::open(&root)?;
+            let pods = Arc::new(Pods::open(&root)?);
             pods.require_shared()?;
             let kernel = Kernel::probe(|| Staging::open(&home.join("staging")))?;
             if require_noswap {

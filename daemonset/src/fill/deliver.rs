@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use esi_core::{Credential, Generation, Plan};
-use esi_delivery::{File, Volume, write_env_file};
+use esi_delivery::{File, Volume, act_as, write_env_file};
 
 use super::env::EnvDirectory;
 use super::error::NodeFillError;
@@ -40,13 +40,9 @@ pub fn deliver(
         })
         .collect();
     // Also without any file: the generation itself says that the volume is filled.
-    Volume::from_fd(root)
-        .owned_by(esi_delivery::Owner {
-            user: owner.user,
-            group: owner.group,
-        })
-        .write(generation, &files)
-        .map_err(NodeFillError::Deliver)?;
+    let volume = Volume::from_fd(root);
+    act_as(owner.user, owner.group, || volume.write(generation, &files)).map_err(NodeFillError::Deliver)?;
+    drop(volume);
     if let Some((env, content)) = variables {
         let directory = env.open()?.ok_or(NodeFillError::NoEnvDirectory)?;
         let name = format!("{}.env", plan.binding);

@@ -25,8 +25,8 @@ const STOP: Duration = Duration::from_secs(30);
 /// What the volumes are made of.
 #[derive(Debug)]
 pub struct Parts {
-    /// kubelet's directory of pods.
-    pub pods: Pods,
+    /// kubelet's directory of pods, which whoever fills volumes looks into as well.
+    pub pods: Arc<Pods>,
     /// What the kernel can.
     pub kernel: Kernel,
     /// The records.

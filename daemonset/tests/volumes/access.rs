@@ -46,8 +46,7 @@ async fn filled(world: &World, owner: Owner) {
     request.owner = owner;
     world.start().publish(request).await.unwrap();
     let volume = Volume::open(&world.volume(1)).unwrap();
-    let (user, group) = (owner.user.unwrap_or(0), owner.group.unwrap_or(0));
-    write_as(&volume, Generation::FIRST, user, group).unwrap();
+    write_as(&volume, Generation::FIRST, owner).unwrap();
     as_in_a_container(world, 1);
 }
 

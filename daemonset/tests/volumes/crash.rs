@@ -9,7 +9,7 @@ use esi_node::volume::{Driver as _, Volumes};
 
 use super::fake::KillAt;
 use super::namespace::alone;
-use super::world::{World, phase, publish, unpublish};
+use super::world::{World, phase, publish, stop, unpublish};
 
 const WORLD: &str = "ESI_TEST_WORLD";
 const STEP: &str = "ESI_TEST_STEP";
@@ -118,7 +118,9 @@ fn a_publish_that_was_killed_and_is_not_wanted_any_more_leaves_nothing_but_its_r
                 let world = World::new();
                 world.add_pod(1);
                 killed_at(step, call, &world);
-                world.start().unpublish(unpublish(1)).await.unwrap();
+                let volumes = world.start();
+                volumes.unpublish(unpublish(1)).await.unwrap();
+                stop(volumes).await;
                 world.remove_pod(1);
                 assert_eq!(phase(&world.start(), 1).unwrap().0, Phase::Releasing);
             }
@@ -134,7 +136,7 @@ fn an_unpublish_that_was_killed_is_brought_to_its_end_by_the_next() {
                 let mut world = World::new();
                 world.staged = staged;
                 world.add_pod(1);
-                world.start().publish(publish(1, Delivery::Node)).await.unwrap();
+                world.published(1, Delivery::Node).await;
                 killed_at(step, "unpublish", &world);
                 let volumes = world.start();
                 assert_eq!(phase(&volumes, 1).unwrap().0, Phase::Releasing, "{step}");
@@ -150,7 +152,7 @@ fn a_volume_that_is_wanted_again_after_a_killed_unpublish_has_a_new_credential()
         for step in UNPUBLISH {
             let world = World::new();
             world.add_pod(1);
-            world.start().publish(publish(1, Delivery::Node)).await.unwrap();
+            world.published(1, Delivery::Node).await;
             killed_at(step, "unpublish", &world);
             let volumes = world.start();
             volumes.publish(publish(1, Delivery::Node)).await.unwrap();
@@ -175,7 +177,7 @@ fn a_publish_over_a_killed_unpublish_may_be_killed_as_well() {
         ] {
             let world = World::new();
             world.add_pod(1);
-            world.start().publish(publish(1, Delivery::Node)).await.unwrap();
+            world.published(1, Delivery::Node).await;
             killed_at("unpublish/recorded", "unpublish", &world);
             killed_at(step, "node", &world);
             let volumes = world.start();

@@ -11,7 +11,7 @@ use esi_core::plan::FileMode;
 use esi_core::{Checkpoint, Classify, Code, Generation, Retry, SecretBytes};
 use esi_delivery::{File, Volume, act_as};
 use esi_node::fill::{Fill, FillError, Filled};
-use esi_node::request::{Publish, VolumeId};
+use esi_node::request::{Owner, Publish, VolumeId};
 use esi_node::volume::Keep;
 use tokio::sync::{Notify, Semaphore};
 
@@ -30,7 +30,8 @@ impl Journal {
             .create(true)
             .open(&self.0)
             .unwrap();
-        writeln!(file, "{line}").unwrap();
+        // In one write, which nothing of another thread's comes into.
+        file.write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
     pub(crate) fn lines(&self) -> Vec<String> {
@@ -109,15 +110,14 @@ impl Fill for FakeFill {
 
 /// One generation with one file, as root.
 pub(crate) fn write(volume: &Volume, generation: Generation) {
-    write_as(volume, generation, 0, 0).unwrap();
+    write_as(volume, generation, Owner::default()).unwrap();
 }
 
 /// The same as somebody else.
 pub(crate) fn write_as(
     volume: &Volume,
     generation: Generation,
-    user: u32,
-    group: u32,
+    owner: Owner,
 ) -> Result<(), esi_delivery::DeliveryError> {
     let path = "password".parse().unwrap();
     let content = SecretBytes::from(format!("generation {generation}").as_str());
@@ -126,7 +126,7 @@ pub(crate) fn write_as(
         mode: FileMode::DEFAULT,
         content: &content,
     };
-    act_as(user, group, || volume.write(generation, &[file]))
+    act_as(owner.user, owner.group, || volume.write(generation, &[file]))
 }
 
 #[derive(Debug)]

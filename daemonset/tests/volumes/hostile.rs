@@ -53,8 +53,7 @@ impl Scene {
         let held = self.volumes.hold(&id(1)).unwrap();
         let volume = Volume::from_fd(held.root().await.unwrap());
         let owner = held.record().owner;
-        let (user, group) = (owner.user.unwrap_or(0), owner.group.unwrap_or(0));
-        let written = write_as(&volume, Generation::new(generation), user, group);
+        let written = write_as(&volume, Generation::new(generation), owner);
         drop(volume);
         drop(held);
         written
@@ -66,7 +65,7 @@ impl Scene {
 
     /// What the pod does, as its user does it.
     fn pod(&self, user: Option<u32>, does: impl Fn(&Self) + Sync) {
-        act_as(user.unwrap_or(0), user.unwrap_or(0), || {
+        act_as(user, user, || {
             does(self);
             Ok(())
         })

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use super::fake::Way;
 use super::namespace::alone;
 use super::surroundings::snapshot;
-use super::world::{World, id, phase, publish, record, target, unpublish};
+use super::world::{World, id, phase, publish, record, stop, target, unpublish};
 
 #[test]
 fn ten_calls_leave_one_mount_and_one_credential() {
@@ -48,7 +48,7 @@ fn a_volume_has_the_bounds_and_flags_that_keep_it_harmless() {
     alone(async {
         let world = World::new();
         world.add_pod(1);
-        world.start().publish(publish(1, Delivery::Node)).await.unwrap();
+        world.published(1, Delivery::Node).await;
         let path = world.volume(1);
         let line = fs::read_to_string("/proc/self/mountinfo").unwrap();
         let line = line
@@ -93,7 +93,7 @@ fn an_empty_directory_may_be_there_before() {
         let world = World::new();
         world.add_pod(1);
         fs::create_dir(world.volume(1)).unwrap();
-        world.start().publish(publish(1, Delivery::Node)).await.unwrap();
+        world.published(1, Delivery::Node).await;
         assert_eq!((world.mounts(1), world.password(1).as_str()), (1, "generation 1"));
     });
 }
@@ -215,9 +215,9 @@ fn a_volume_that_cannot_be_filled_is_not_there_and_what_was_issued_is_given_back
             [format!("issue {}", id(1)), format!("give back {}", id(1))]
         );
         assert_eq!(phase(&volumes, 1), Some((Phase::Publishing, None)));
-        drop(volumes);
+        stop(volumes).await;
         world.way = Way::Well;
-        world.start().publish(publish(1, Delivery::Node)).await.unwrap();
+        world.published(1, Delivery::Node).await;
         assert_eq!(world.password(1), "generation 2");
     });
 }

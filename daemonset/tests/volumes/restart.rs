@@ -9,7 +9,7 @@ use esi_node::volume::{Driver as _, Volumes};
 use rustix::mount::{UnmountFlags, unmount};
 
 use super::namespace::alone;
-use super::world::{World, id, phase, publish, unpublish};
+use super::world::{World, id, phase, publish, stop, unpublish};
 
 const READY: Phase = Phase::Ready;
 
@@ -39,7 +39,7 @@ fn reboot(world: &mut World, numbers: std::ops::Range<u32>) {
 fn a_restart_of_the_daemon_changes_nothing_that_a_pod_sees() {
     alone(async {
         let world = World::new();
-        drop(published(&world, 1..3).await);
+        stop(published(&world, 1..3).await).await;
         fs::write(world.volume(2).join("by-init"), "x").unwrap();
         let issued = world.journal.count("issue");
         let volumes = world.start();
@@ -59,7 +59,7 @@ fn a_restart_of_the_daemon_changes_nothing_that_a_pod_sees() {
 fn after_a_reboot_a_volume_shows_nothing_until_it_is_published_again() {
     alone(async {
         let mut world = World::new();
-        drop(published(&world, 1..3).await);
+        stop(published(&world, 1..3).await).await;
         reboot(&mut world, 1..3);
         let volumes = world.start();
         for number in [1, 2] {
@@ -85,7 +85,7 @@ fn after_a_reboot_a_volume_shows_nothing_until_it_is_published_again() {
 fn after_a_reboot_a_volume_whose_pod_is_gone_is_released() {
     alone(async {
         let mut world = World::new();
-        drop(published(&world, 1..2).await);
+        stop(published(&world, 1..2).await).await;
         reboot(&mut world, 1..2);
         fs::remove_dir(world.volume(1)).unwrap();
         world.remove_pod(1);
@@ -116,7 +116,7 @@ fn a_volume_that_kubelet_never_unpublished_is_found_while_the_daemon_runs() {
 fn a_daemon_that_lost_its_records_releases_nothing_and_takes_over_what_it_finds() {
     alone(async {
         let world = World::new();
-        drop(published(&world, 1..3).await);
+        stop(published(&world, 1..3).await).await;
         fs::write(world.volume(2).join("by-init"), "x").unwrap();
         fs::remove_dir_all(world.state()).unwrap();
         let volumes = world.start();
@@ -140,7 +140,7 @@ fn a_daemon_that_lost_its_records_releases_nothing_and_takes_over_what_it_finds(
 fn a_volume_without_record_that_kubelet_has_forgotten_is_unmounted() {
     alone(async {
         let world = World::new();
-        drop(published(&world, 1..3).await);
+        stop(published(&world, 1..3).await).await;
         fs::remove_dir_all(world.state()).unwrap();
         fs::remove_file(world.parent(1).join("vol_data.json")).unwrap();
         let volumes = world.start();
@@ -161,7 +161,7 @@ fn what_is_left_of_a_released_volume_goes_with_the_next_start() {
         let world = World::new();
         let volumes = published(&world, 1..2).await;
         volumes.unpublish(unpublish(1)).await.unwrap();
-        drop(volumes);
+        stop(volumes).await;
         // A crash in between, as kubelet has not come back for it.
         fs::create_dir(world.volume(1)).unwrap();
         rustix::mount::mount(
@@ -183,7 +183,7 @@ fn what_is_left_of_a_released_volume_goes_with_the_next_start() {
 fn a_daemon_that_is_told_of_another_kubelet_root_releases_nothing() {
     alone(async {
         let world = World::new();
-        drop(published(&world, 1..3).await);
+        stop(published(&world, 1..3).await).await;
         // The directories are not where they were; the volumes are mounted all the same.
         let pods = world.root().pods();
         fs::rename(&pods, pods.with_file_name("moved")).unwrap();
@@ -198,7 +198,7 @@ fn a_daemon_that_is_told_of_another_kubelet_root_releases_nothing() {
 fn a_broken_record_stops_nothing() {
     alone(async {
         let world = World::new();
-        drop(published(&world, 1..4).await);
+        stop(published(&world, 1..4).await).await;
         fs::write(world.state().join(format!("{}.json", id(1))), "{").unwrap();
         let volumes = world.start();
         assert_eq!(phase(&volumes, 1), None);

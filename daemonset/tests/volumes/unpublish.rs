@@ -11,7 +11,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use super::namespace::alone;
 use super::surroundings::snapshot;
-use super::world::{World, id, phase, publish, unpublish};
+use super::world::{World, id, phase, publish, stop, unpublish};
 
 #[test]
 fn a_volume_is_gone_after_one_call_and_after_two_and_its_release_is_durable() {
@@ -25,7 +25,7 @@ fn a_volume_is_gone_after_one_call_and_after_two_and_its_release_is_durable() {
             assert_eq!(world.mounts(1), 0);
             assert!(!world.volume(1).exists());
         }
-        drop(volumes);
+        stop(volumes).await;
         world.remove_pod(1);
         let volumes = world.start();
         assert_eq!(
@@ -34,7 +34,7 @@ fn a_volume_is_gone_after_one_call_and_after_two_and_its_release_is_durable() {
         );
         volumes.hold(&id(1)).unwrap().forget().await.unwrap();
         assert_eq!(phase(&volumes, 1), None);
-        drop(volumes);
+        stop(volumes).await;
         assert_eq!(phase(&world.start(), 1), None);
     });
 }
@@ -130,7 +130,7 @@ fn a_full_disk_is_not_in_the_way_and_the_release_is_not_lost() {
             Some((Phase::Releasing, Some(Generation::new(1))))
         );
         // Not durable; but what is on the disk names a volume whose directory is gone.
-        drop(volumes);
+        stop(volumes).await;
         world.remove_pod(1);
         assert_eq!(
             phase(&world.start(), 1),

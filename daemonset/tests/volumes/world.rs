@@ -9,7 +9,7 @@ use esi_core::{Checkpoint, Generation, NoCheckpoint, Plan, SystemClock};
 use esi_node::mount::{Kernel, Label, MountApi, Pods, Staging, Table};
 use esi_node::request::{Delivery, KubeletRoot, Owner, Pod, Publish, Target, Unpublish, VolumeId};
 use esi_node::state::{BootId, Phase, Record, Store};
-use esi_node::volume::{Parts, Volumes};
+use esi_node::volume::{Driver as _, Parts, Volumes};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount};
 use tempfile::TempDir;
 use tokio::sync::{Notify, Semaphore};
@@ -79,7 +79,7 @@ impl World {
         } else {
             Kernel::with(MountApi::Detached, Label::OFF).unwrap()
         };
-        let pods = Pods::open(&self.root()).unwrap();
+        let pods = Arc::new(Pods::open(&self.root()).unwrap());
         pods.require_shared().unwrap();
         let fill = FakeFill {
             way: self.way,
@@ -98,6 +98,13 @@ impl World {
             checkpoint,
         })
         .unwrap()
+    }
+
+    /// A daemon that publishes the volume, and ends.
+    pub(crate) async fn published(&self, number: u32, delivery: Delivery) {
+        let volumes = self.start();
+        volumes.publish(publish(number, delivery)).await.unwrap();
+        stop(volumes).await;
     }
 
     /// What kubelet does before it publishes.
@@ -155,9 +162,15 @@ impl Drop for World {
         if self.owned.is_some() {
             unmount(self.root().path(), UnmountFlags::DETACH).unwrap();
             // Some tests have a disk of their own there.
-            drop(unmount(self.state(), UnmountFlags::DETACH));
+            unmount(self.state(), UnmountFlags::DETACH).unwrap_or_default();
         }
     }
+}
+
+/// Nothing of it runs any more, so that another may start.
+pub(crate) async fn stop(volumes: Volumes) {
+    volumes.drain().await;
+    drop(volumes);
 }
 
 fn uid(number: u32) -> String {

@@ -17,13 +17,13 @@ use crate::error::{DeliveryError, Load};
 const NOBODY: u32 = u32::MAX;
 
 /// Does `work` as this user and group, as far as files are concerned, on a thread of its own that ends with it: no
-/// other work ever runs as somebody else. Blocks.
+/// other work ever runs as somebody else. Who is not stated is whoever this process is. Blocks.
 ///
 /// # Errors
 /// [`DeliveryError::Denied`] if this process may not be somebody else; nothing was done then. Those of `work`.
 pub fn act_as<T: Send>(
-    user: u32,
-    group: u32,
+    user: Option<u32>,
+    group: Option<u32>,
     work: impl FnOnce() -> Result<T, DeliveryError> + Send,
 ) -> Result<T, DeliveryError> {
     let failed = |source| DeliveryError::Io {
@@ -42,13 +42,17 @@ pub fn act_as<T: Send>(
 }
 
 /// Of this thread only: the kernel keeps both per thread, and the C library passes the calls on as they are.
-fn become_somebody(user: u32, group: u32) -> Result<(), DeliveryError> {
+fn become_somebody(user: Option<u32>, group: Option<u32>) -> Result<(), DeliveryError> {
     // The group first: without root's user it cannot be changed any more.
-    setfsgid(Gid::from_raw(group));
-    setfsuid(Uid::from_raw(user));
-    let is_owner =
-        setfsgid(Gid::from_raw(NOBODY)).as_raw() == group && setfsuid(Uid::from_raw(NOBODY)).as_raw() == user;
-    if is_owner {
+    let group = group.is_none_or(|group| {
+        setfsgid(Gid::from_raw(group));
+        setfsgid(Gid::from_raw(NOBODY)).as_raw() == group
+    });
+    let user = user.is_none_or(|user| {
+        setfsuid(Uid::from_raw(user));
+        setfsuid(Uid::from_raw(NOBODY)).as_raw() == user
+    });
+    if group && user {
         Ok(())
     } else {
         Err(Load { bytes: 0, files: 0 }.failed("act as the owner", Errno::PERM))

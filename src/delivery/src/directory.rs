@@ -10,8 +10,6 @@ use rustix::io::{Errno, Result};
 use rustix::path::Arg;
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use crate::owner::Owner;
-
 /// What every open below a volume keeps to: stay below, follow nothing, stay on the mount.
 const CONFINED: ResolveFlags = ResolveFlags::BENEATH
     .union(ResolveFlags::NO_SYMLINKS)
@@ -57,24 +55,18 @@ impl Directory {
         fs::mkdirat(&self.0, name, Mode::RWXU)
     }
 
-    /// Gives this directory, which may not be open with `O_PATH`, to its owner.
-    pub(crate) fn give(&self, owner: Owner) -> Result<()> {
-        owner.take(&self.0)
-    }
-
     /// Gives this directory these permissions, and keeps its set-group-id bit.
     pub(crate) fn permit(&self, bits: u32) -> Result<()> {
         let inherited = Mode::from_raw_mode(fs::fstat(&self.0)?.st_mode) & Mode::SGID;
         fs::fchmod(&self.0, Mode::from_raw_mode(bits) | inherited)
     }
 
-    /// Makes a file of this owner with exactly these permissions; nothing may have its name.
-    pub(crate) fn create(&self, name: &str, owner: Owner, bits: u32, content: &[u8]) -> Result<()> {
+    /// Makes a file with exactly these permissions; nothing may have its name.
+    pub(crate) fn create(&self, name: &str, bits: u32, content: &[u8]) -> Result<()> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut file = std::fs::File::from(self.openat2(name, flags, Mode::RUSR | Mode::WUSR)?);
         file.write_all(content)
             .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-        owner.take(&file)?;
         // Not at the open, where the umask would take some away.
         fs::fchmod(&file, Mode::from_raw_mode(bits))
     }
@@ -209,10 +201,7 @@ mod tests {
             "dangling",
             "relative",
         ] {
-            assert!(
-                directory.create(name, Owner::default(), 0o600, b"x").is_err(),
-                "{name}"
-            );
+            assert!(directory.create(name, 0o600, b"x").is_err(), "{name}");
         }
         assert!(!root.path().join("outside/new").exists());
         assert_eq!(

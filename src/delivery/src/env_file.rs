@@ -6,7 +6,6 @@ use rustix::io::Errno;
 
 use crate::directory::{Directory, is_random_suffix, random_suffix};
 use crate::error::{DeliveryError, Load};
-use crate::owner::Owner;
 use crate::volume::Volume;
 
 /// kubelet reads it as root of the host, and no container needs to: the variables are in its environment.
@@ -31,7 +30,7 @@ pub fn write_env_file(directory: &Volume, name: &str, content: &SecretBytes) -> 
         .map(|suffix| format!("..{name}.{suffix}"))
         .map_err(|errno| load.failed("choose a name", errno))?;
     let written = directory
-        .create(&temporary, Owner::default(), OWNER_READS, content.expose())
+        .create(&temporary, OWNER_READS, content.expose())
         .and_then(|()| directory.rename(&temporary, name));
     written.map_err(|errno| {
         directory.discard(temporary.as_str());

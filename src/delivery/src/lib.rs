@@ -32,12 +32,10 @@ mod act_as;
 mod directory;
 mod env_file;
 mod error;
-mod owner;
 mod volume;
 
 #[cfg(feature = "act-as")]
 pub use act_as::act_as;
 pub use env_file::write_env_file;
 pub use error::DeliveryError;
-pub use owner::Owner;
 pub use volume::{File, Volume};

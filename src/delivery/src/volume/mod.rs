@@ -14,7 +14,6 @@ use rustix::io::Errno;
 
 use crate::directory::Directory;
 use crate::error::{DeliveryError, Load};
-use crate::owner::Owner;
 
 /// The link to the generation that readers see.
 const DATA: &str = "..data";
@@ -25,8 +24,6 @@ const DATA_TMP: &str = "..data_tmp";
 #[derive(Debug)]
 pub struct Volume {
     directory: Directory,
-    /// Of what is written.
-    owner: Owner,
 }
 
 /// One file of a generation.
@@ -48,10 +45,7 @@ impl Volume {
     /// [`DeliveryError::Open`] if there is no such directory.
     pub fn open(path: &Path) -> Result<Self, DeliveryError> {
         let directory = Directory::open(path).map_err(|errno| DeliveryError::Open(errno.into()))?;
-        Ok(Self {
-            directory,
-            owner: Owner::default(),
-        })
+        Ok(Self { directory })
     }
 
     /// The directory behind `fd`: for callers that found it without trusting a path. `O_PATH` will do.
@@ -59,15 +53,7 @@ impl Volume {
     pub fn from_fd(fd: OwnedFd) -> Self {
         Self {
             directory: Directory::from_fd(fd),
-            owner: Owner::default(),
         }
-    }
-
-    /// The same volume, whose generations are made for `owner`: for a writer who is not who reads. It takes
-    /// `CAP_CHOWN`.
-    #[must_use]
-    pub fn owned_by(self, owner: Owner) -> Self {
-        Self { owner, ..self }
     }
 
     /// Refuses a volume that files of these paths could not be written to, before there is anything to write: it must
@@ -113,7 +99,7 @@ impl Volume {
         self.refuse_occupied(&visible, load)?;
         // What a crash left would count against the space of this generation.
         self.sweep();
-        let staged = stage::stage(&self.directory, self.owner, generation, files, load)?;
+        let staged = stage::stage(&self.directory, generation, files, load)?;
         let shown = self
             .show(&visible, load)
             .and_then(|added| self.swap(&staged, load).inspect_err(|_error| self.hide(&added)));

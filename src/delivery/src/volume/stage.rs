@@ -6,7 +6,6 @@ use rustix::io::Errno;
 use super::{File, name};
 use crate::directory::Directory;
 use crate::error::{DeliveryError, Load};
-use crate::owner::Owner;
 
 /// Directories: the owner writes (and later removes), the group may enter: a pod's containers often share
 /// only that.
@@ -17,7 +16,6 @@ const OTHERS_ENTER: u32 = 0o005;
 /// Writes `files` below a new directory of the volume and gives its name. Removes it again if that fails.
 pub(super) fn stage(
     volume: &Directory,
-    owner: Owner,
     generation: Generation,
     files: &[File<'_>],
     load: Load,
@@ -26,51 +24,38 @@ pub(super) fn stage(
     volume
         .make(name.as_str())
         .map_err(|errno| load.failed("make a directory", errno))?;
-    if let Err(error) = fill(volume, &name, owner, files, load) {
+    if let Err(error) = fill(volume, &name, files, load) {
         volume.discard(name.as_str());
         return Err(error);
     }
     Ok(name)
 }
 
-fn fill(
-    volume: &Directory,
-    name: &str,
-    owner: Owner,
-    files: &[File<'_>],
-    load: Load,
-) -> Result<(), DeliveryError> {
+fn fill(volume: &Directory, name: &str, files: &[File<'_>], load: Load) -> Result<(), DeliveryError> {
     let bits = directory_bits(files);
     let root = volume
         .child(name)
         .map_err(|errno| load.failed("open a directory", errno))?;
     for file in files {
-        write(&root, file, owner, bits, load)?;
+        write(&root, file, bits, load)?;
     }
     // Until here only the owner could enter.
-    root.give(owner)
-        .and_then(|()| root.permit(bits))
+    root.permit(bits)
         .map_err(|errno| load.failed("set permissions", errno))
 }
 
-fn write(
-    root: &Directory,
-    file: &File<'_>,
-    owner: Owner,
-    bits: u32,
-    load: Load,
-) -> Result<(), DeliveryError> {
+fn write(root: &Directory, file: &File<'_>, bits: u32, load: Load) -> Result<(), DeliveryError> {
     let mut below: Option<Directory> = None;
     let mut components = file.path.components().peekable();
     while let Some(component) = components.next() {
         let directory = below.as_ref().unwrap_or(root);
         if components.peek().is_some() {
-            let child = enter(directory, component, owner, bits)
-                .map_err(|errno| load.failed("make a directory", errno))?;
+            let child =
+                enter(directory, component, bits).map_err(|errno| load.failed("make a directory", errno))?;
             below = Some(child);
         } else {
             directory
-                .create(component, owner, file.mode.bits(), file.content.expose())
+                .create(component, file.mode.bits(), file.content.expose())
                 .map_err(|errno| load.failed("write a file", errno))?;
         }
     }
@@ -78,7 +63,7 @@ fn write(
 }
 
 /// Opens a directory, which another file may have made before.
-fn enter(directory: &Directory, name: &str, owner: Owner, bits: u32) -> rustix::io::Result<Directory> {
+fn enter(directory: &Directory, name: &str, bits: u32) -> rustix::io::Result<Directory> {
     let made = match directory.make(name) {
         Ok(()) => true,
         Err(Errno::EXIST) => false,
@@ -86,7 +71,6 @@ fn enter(directory: &Directory, name: &str, owner: Owner, bits: u32) -> rustix::
     };
     let child = directory.child(name)?;
     if made {
-        child.give(owner)?;
         child.permit(bits)?;
     }
     Ok(child)

@@ -32,7 +32,7 @@ fn what_is_written_belongs_to_the_owner_and_only_that_thread_was_somebody_else()
     }
     let (directory, volume) = volume();
     owned(directory.path(), 0o2750);
-    act_as(USER, GROUP, || {
+    act_as(Some(USER), Some(GROUP), || {
         Content::new()
             .file("tls/key.pem", "0440", "KEY")
             .write(&volume, 1)
@@ -56,7 +56,7 @@ fn the_owner_may_do_what_the_pod_may_and_no_more() {
     let path = directory.path();
     owned(path, 0o700);
     let write = |generation| {
-        act_as(USER, GROUP, || {
+        act_as(Some(USER), Some(GROUP), || {
             Content::new().file("a", "0400", "x").write(&volume, generation)
         })
     };
@@ -65,7 +65,7 @@ fn the_owner_may_do_what_the_pod_may_and_no_more() {
     // What root keeps to itself is not read, nor written to.
     let private = tempfile::tempdir().unwrap();
     let root_only = Volume::open(private.path()).unwrap();
-    let denied = act_as(USER, GROUP, || {
+    let denied = act_as(Some(USER), Some(GROUP), || {
         write_env_file(&root_only, "db.env", &SecretBytes::from("A='1'\n"))
     });
     assert!(matches!(denied, Err(DeliveryError::Denied { .. })), "{denied:?}");
@@ -82,6 +82,6 @@ fn the_owner_may_do_what_the_pod_may_and_no_more() {
 
 #[test]
 fn a_defect_in_the_work_is_an_error() {
-    let outcome = act_as(0, 0, || -> Result<(), DeliveryError> { panic!("a defect") });
+    let outcome = act_as(None, None, || -> Result<(), DeliveryError> { panic!("a defect") });
     assert!(outcome.is_err());
 }

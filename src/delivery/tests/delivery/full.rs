@@ -1,10 +1,10 @@
-//! What only root can try: a volume without room, whose older generation stays whole, and one for somebody else.
+//! A volume without room: the older generation stays whole.
 
 use std::os::fd::OwnedFd;
 
 use super::common::Content;
 use esi_core::{Classify as _, Code, Generation, SecretBytes};
-use esi_delivery::{DeliveryError, Owner, Volume, write_env_file};
+use esi_delivery::{DeliveryError, Volume, write_env_file};
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen,
@@ -92,32 +92,4 @@ fn an_env_file_that_does_not_fit_changes_nothing() {
     assert!(matches!(error, DeliveryError::Full { .. }), "{error:?}");
     assert_eq!(read(&root, "db.env"), b"A='old'\n");
     assert_eq!(entries(&root), 1);
-}
-
-#[test]
-fn a_generation_for_somebody_else_is_theirs_with_all_its_directories() {
-    let Some(root) = tmpfs(&[]) else { return };
-    let owner = Owner {
-        user: Some(1234),
-        group: Some(5678),
-    };
-    let volume = Volume::from_fd(root.try_clone().unwrap()).owned_by(owner);
-    Content::new()
-        .file("conf/db.json", "0400", "{}")
-        .write(&volume, 1)
-        .unwrap();
-    for (path, bits) in [("..data/", 0o750), ("conf/", 0o750), ("conf/db.json", 0o400)] {
-        let stat = rustix::fs::statat(&root, path, rustix::fs::AtFlags::empty()).unwrap();
-        assert_eq!(
-            (stat.st_uid, stat.st_gid, stat.st_mode & 0o777),
-            (1234, 5678, bits),
-            "{path}"
-        );
-    }
-    // A second one replaces it: the writer stays in charge.
-    Content::new()
-        .file("other", "0440", "")
-        .write(&volume, 2)
-        .unwrap();
-    assert_eq!(volume.current().unwrap(), Some(Generation::new(2)));
 }
