@@ -139,6 +139,23 @@ async fn a_revocation_refuses_those_that_wait_for_their_turn_and_nobody_who_come
     world.issuer.issue(request()).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_release_by_the_workloads_node_refuses_those_that_wait_and_one_by_another_node_does_not() {
+    for (by, refused) in [("n1", true), ("n2", false)] {
+        let world = World::new(Arc::new(NoCheckpoint));
+        let mut request = request();
+        request.workload.node = Some("n1".parse().unwrap());
+        let turn = world.turn().await;
+        let release = async {
+            let by: ObjectName = by.parse().unwrap();
+            world.issuer.revoke_waiting(&key(), Some(&by));
+            drop(turn);
+        };
+        let (issued, ()) = tokio::join!(world.issuer.issue(request), release);
+        assert_eq!(issued.is_err(), refused, "{by}: {issued:?}");
+    }
+}
+
 /// Revokes at the moment between the intent and the mint, before the ledger is told.
 #[derive(Debug, Default)]
 struct RevokeOnceBegun(OnceLock<Arc<Issuer>>);
