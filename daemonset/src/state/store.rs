@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use tracing::warn;
 
 use super::error::StateError;
-use super::record::{Record, broken};
+use super::record::{Phase, Record, broken};
 use crate::request::VolumeId;
 
 /// Most bytes of a file that is read: a plan's 64 KiB with every byte escaped, and the rest.
@@ -78,22 +78,33 @@ impl Store {
         Ok(records)
     }
 
-    /// Makes a record durable, in place of the one before.
+    /// Writes the first record of a volume, durable with its name. Written where it stays, since there is none before
+    /// it to be kept: a file and its name are synced together then, where a rename afterwards costs another wait for
+    /// the disk. Half of one is set aside at the next start, and announced nothing that was done.
+    ///
+    /// # Errors
+    /// [`StateError::Full`] or [`StateError::Write`]; then there is none.
+    pub fn add(&self, record: &Record) -> Result<(), StateError> {
+        let path = self.file(&record.id);
+        let added = write(&path, &record.to_json()).and_then(|()| self.directory.sync_all());
+        added.map_err(|error| failed(&path, error))
+    }
+
+    /// Writes a record in place of the one before. After a power cut it is one or the other: nothing is shown any more
+    /// then, and whether a pod is still there is asked of kubelet's directories. Before anything is issued it is
+    /// this one.
     ///
     /// # Errors
     /// [`StateError::Full`] or [`StateError::Write`]; the one before is then unchanged.
-    pub fn save(&self, record: &Record) -> Result<(), StateError> {
+    pub fn replace(&self, record: &Record) -> Result<(), StateError> {
         let temporary = self.path.join(format!("{}{TEMPORARY}", record.id));
-        let saved = write(&temporary, &record.to_json())
+        let replaced = write(&temporary, &record.to_json())
             .and_then(|()| fs::rename(&temporary, self.file(&record.id)))
-            .and_then(|()| self.directory.sync_all());
-        saved.map_err(|error| {
-            match remove(&temporary) {
-                // The next start removes it.
-                Ok(()) | Err(_) => {}
-            }
-            StateError::write(error)
-        })
+            .and_then(|()| match record.phase {
+                Phase::Publishing => self.directory.sync_all(),
+                Phase::Ready | Phase::Releasing => Ok(()),
+            });
+        replaced.map_err(|error| failed(&temporary, error))
     }
 
     /// Forgets a volume. Not synced: a record that comes back after a power cut is released once more.
@@ -107,6 +118,14 @@ impl Store {
     fn file(&self, id: &VolumeId) -> PathBuf {
         self.path.join(format!("{id}{SUFFIX}"))
     }
+}
+
+/// What cannot be removed now is by the next start.
+fn failed(half: &Path, error: io::Error) -> StateError {
+    match remove(half) {
+        Ok(()) | Err(_) => {}
+    }
+    StateError::write(error)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -169,7 +188,6 @@ mod tests {
     use esi_core::Timestamp;
 
     use super::*;
-    use crate::state::Phase;
     use crate::state::record::tests::record;
 
     fn store() -> (tempfile::TempDir, Store) {
@@ -182,9 +200,14 @@ mod tests {
     fn what_was_saved_is_there_after_a_restart_and_only_for_root() {
         let (directory, store) = store();
         let record = record();
-        store.save(&record).unwrap();
+        store.add(&record).unwrap();
+        for phase in [Phase::Publishing, Phase::Ready, Phase::Releasing] {
+            store
+                .replace(&record.clone().into_phase(phase, Timestamp::from_secs(8)))
+                .unwrap();
+        }
         let record = record.into_phase(Phase::Releasing, Timestamp::from_secs(9));
-        store.save(&record).unwrap();
+        store.replace(&record).unwrap();
         drop(store);
         let path = directory.path().join("state");
         let store = Store::open(&path).unwrap();
@@ -202,7 +225,7 @@ mod tests {
     #[test]
     fn a_file_that_is_no_record_is_set_aside_and_the_others_are_read() {
         let (_directory, store) = store();
-        store.save(&record()).unwrap();
+        store.add(&record()).unwrap();
         let other = format!("csi-{}.json", "00".repeat(32));
         for (name, content) in [
             ("x.json", "{}"),

@@ -68,7 +68,7 @@ impl Held {
             self.record.clone(),
         );
         turn.set(Some(record.clone()));
-        let saved = self.blocking.run(move || parts.store.save(&record)).await;
+        let saved = self.blocking.run(move || parts.store.replace(&record)).await;
         saved.unwrap_or(Ok(()))
     }
 

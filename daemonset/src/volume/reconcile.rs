@@ -120,7 +120,7 @@ fn meet(parts: &Parts, turn: &Turn, record: Record, fate: Fate) -> Result<(), Mo
         Fate::Unmounted => {
             info!(volume = %record.id, target = %record.target, "a volume is not mounted any more; the next publish makes it again");
             let record = next(parts, record, Phase::Publishing);
-            if let Err(error) = parts.store.save(&record) {
+            if let Err(error) = parts.store.replace(&record) {
                 warn!(volume = %record.id, error = %chain(&error), "what became of a volume is not durable");
             }
             turn.set(Some(record));

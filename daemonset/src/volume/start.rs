@@ -45,7 +45,10 @@ pub struct Parts {
 
 impl Parts {
     pub(super) fn save(&self, turn: &Turn, record: Record) -> Result<(), StateError> {
-        self.store.save(&record)?;
+        match turn.record() {
+            None => self.store.add(&record)?,
+            Some(_before) => self.store.replace(&record)?,
+        }
         turn.set(Some(record));
         Ok(())
     }

@@ -44,7 +44,7 @@ pub(super) fn release(parts: &Parts, turn: &Turn, record: Record) {
         return;
     }
     let record = next(parts, record, Phase::Releasing);
-    if let Err(error) = parts.store.save(&record) {
+    if let Err(error) = parts.store.replace(&record) {
         warn!(volume = %record.id, error = %chain(&error), "a release is not durable yet");
     }
     turn.set(Some(record));
