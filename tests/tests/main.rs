@@ -2,6 +2,7 @@
 
 mod cli;
 mod flow;
+mod node;
 mod postgresql;
 mod vault;
 mod webhook;

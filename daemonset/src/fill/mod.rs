@@ -15,8 +15,6 @@ mod env;
 mod error;
 mod node;
 mod port;
-#[cfg(test)]
-mod tests;
 
 pub use deliver::deliver;
 pub use env::EnvDirectory;

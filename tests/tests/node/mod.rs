@@ -1,0 +1,3 @@
+//! The node daemon's parts against the shipped server and a real PostgreSQL.
+
+mod fill;
