@@ -6,6 +6,7 @@ use esi_resources::injection::Injection;
 use esi_webhook::admission::{Answer, response};
 use esi_webhook::admit::admit;
 use esi_webhook::config::Configuration;
+use esi_webhook::json::Json;
 use esi_webhook::world::{EnvFiles, World};
 use serde_json::{Value, json};
 
@@ -48,7 +49,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
 /// Decides about this pod and checks what must hold of every answer.
 pub fn check(pod: &Value) {
     let namespace = "shop".parse().unwrap();
-    let decide = |pod: &Value| admit(&namespace, pod, &WORLD, &CONFIGURATION);
+    let decide = |pod: &Value| admit(&namespace, &Json::of(pod), &WORLD, &CONFIGURATION);
     let answer = decide(pod);
     assert_eq!(answer, decide(pod), "not a function of its arguments");
     let written = response("u", &answer).unwrap();

@@ -9,7 +9,7 @@ fuzz_target!(|body: &[u8]| match Review::read(body) {
     Ok(Review { uid, subject }) => {
         response(&uid, &Answer::Untouched("x")).unwrap();
         if let Subject::Pod { pod, .. } = subject {
-            esi_fuzz::check(&pod);
+            esi_fuzz::check(&pod.to_tree());
         }
     }
     Err(BadReview::Request { uid, problem }) => {

@@ -1,11 +1,11 @@
 //! The decision: one pure function.
 
 use esi_core::names::Namespace;
-use serde_json::Value;
 
 use crate::admission::{Answer, Denial};
 use crate::ask::ask;
 use crate::config::Configuration;
+use crate::json::Json;
 use crate::mutate::mutate;
 use crate::world::World;
 
@@ -15,16 +15,16 @@ const MIRROR: &str = "kubernetes.io/config.mirror";
 /// Decides about a pod that is being created. What it answers is a function of its arguments: a dry run, a second call
 /// and another replica say the same.
 #[must_use]
-pub fn admit(namespace: &Namespace, pod: &Value, world: &World, configuration: &Configuration) -> Answer {
-    let annotations = match pod
-        .get("metadata")
-        .and_then(|metadata| metadata.get("annotations"))
-    {
-        None | Some(Value::Null) => return Answer::Untouched("not_asked"),
-        Some(Value::Object(annotations)) => annotations,
-        Some(_) => return denied("malformed", &"metadata.annotations is no mapping"),
+pub fn admit(namespace: &Namespace, pod: &Json<'_>, world: &World, configuration: &Configuration) -> Answer {
+    let metadata = pod.root().get("metadata");
+    let annotations = metadata.and_then(|metadata| metadata.get("annotations"));
+    let Some(annotations) = annotations.filter(|annotations| !annotations.is_null()) else {
+        return Answer::Untouched("not_asked");
     };
-    if annotations.contains_key(MIRROR) {
+    let Some(annotations) = annotations.as_object() else {
+        return denied("malformed", &"metadata.annotations is no mapping");
+    };
+    if annotations.get(MIRROR).is_some() {
         return Answer::Untouched("mirror_pod");
     }
     let asked = match ask(namespace, annotations, world, configuration) {
@@ -54,7 +54,7 @@ fn denied(reason: &'static str, message: &impl ToString) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::world::EnvFiles;
@@ -75,7 +75,12 @@ mod tests {
             "metadata": {"generateName": "web-", "annotations": annotations},
             "spec": {"containers": [{"name": "app", "image": "app:1"}]}
         });
-        admit(&"shop".parse().unwrap(), &pod, &world, &configuration())
+        admit(
+            &"shop".parse().unwrap(),
+            &Json::of(&pod),
+            &world,
+            &configuration(),
+        )
     }
 
     const GENERATOR: &str = "esi.external-secrets.io/generator";
@@ -88,7 +93,7 @@ mod tests {
         }
         let none = World::default();
         for pod in [json!({}), json!({"metadata": null}), json!({"metadata": {}})] {
-            let answer = admit(&"shop".parse().unwrap(), &pod, &none, &configuration());
+            let answer = admit(&"shop".parse().unwrap(), &Json::of(&pod), &none, &configuration());
             assert_eq!(answer, Answer::Untouched("not_asked"));
         }
     }

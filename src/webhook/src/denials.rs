@@ -5,9 +5,9 @@
 
 use esi_core::names::Namespace;
 use esi_runtime::LogQuota;
-use serde_json::Value;
 
 use crate::admission::Denial;
+use crate::json::{Json, Value};
 
 /// Most characters of a name: Kubernetes' own bound.
 const MAX_NAME: usize = 253;
@@ -18,29 +18,29 @@ pub struct Denials(LogQuota<&'static str>);
 
 impl Denials {
     /// A pod was denied.
-    pub fn tell(&self, namespace: &Namespace, pod: &Value, denial: &Denial) {
+    pub fn tell(&self, namespace: &Namespace, pod: &Json<'_>, denial: &Denial) {
         let Some(left_out) = self.0.admit(denial.reason) else {
             return;
         };
         // Said only where there is something to say.
         let left_out = (left_out > 0).then_some(left_out);
-        let (pod, owner) = (name(pod), owner(pod));
+        let (pod, owner) = (name(pod.root()), owner(pod.root()));
         tracing::info!(event = "denied", reason = denial.reason, %namespace, pod, owner, left_out);
     }
 }
 
 /// What the pod is called, or will be called with some letters more.
-fn name(pod: &Value) -> Option<String> {
+fn name(pod: Value<'_>) -> Option<String> {
     let metadata = pod.get("metadata")?;
     let name = metadata.get("name").or_else(|| metadata.get("generateName"))?;
     Some(shown(name.as_str()?))
 }
 
 /// `Kind/name` of the controller that makes it.
-fn owner(pod: &Value) -> Option<String> {
-    let owners = pod.get("metadata")?.get("ownerReferences")?.as_array()?;
+fn owner(pod: Value<'_>) -> Option<String> {
+    let owners = pod.get("metadata")?.get("ownerReferences")?.as_list()?;
     let owner = owners
-        .iter()
+        .elements()
         .find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))?;
     let text = |key| owner.get(key).and_then(Value::as_str).unwrap_or_default();
     Some(shown(&format!("{}/{}", text("kind"), text("name"))))

@@ -26,6 +26,7 @@ pub mod cluster;
 pub mod config;
 pub mod denials;
 pub mod explain;
+pub mod json;
 pub mod metrics;
 pub mod mutate;
 mod pod;

@@ -8,6 +8,7 @@ use esi_tests::kubernetes::{Manifests, deploy};
 use esi_webhook::admission::Answer;
 use esi_webhook::admit::admit;
 use esi_webhook::config::Configuration;
+use esi_webhook::json::Json;
 use esi_webhook::world::{EnvFiles, World};
 use kube_cel::KubeCelExt as _;
 use kube_cel::cel::{Context, Program, Value as CelValue, to_value};
@@ -382,7 +383,7 @@ fn the_conditions_the_webhook_and_the_policy_agree_about_who_asks() {
                     conditions.iter().all(held)
                 };
                 let (called, watched) = (meets(&called), meets(&watched));
-                let answer = admit(&namespace, &pod, &world, &configuration);
+                let answer = admit(&namespace, &Json::of(&pod), &world, &configuration);
                 let annotations = &pod["metadata"]["annotations"];
                 match &answer {
                     Answer::Patched { .. } => {

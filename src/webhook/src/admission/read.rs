@@ -1,40 +1,42 @@
 //! From bytes to a review.
 //!
-//! The body is scanned once for the few fields that decide; everything else is skipped where it stands (the scanner
-//! keeps no stack, so nesting costs nothing), and only the pod of a review that concerns us becomes a value (nested at
-//! most 128 deep: serde_json's own bound, far beyond what a pod can be).
+//! The body is scanned once: the object becomes a document that borrows from it (nested at most 128 deep: serde_json's
+//! own bound, far beyond what a pod can be), the few other fields that decide are kept as they stand, and everything
+//! else is skipped (the scanner keeps no stack, so nesting costs nothing).
 
 use std::borrow::Cow;
+use std::str;
 
 use esi_core::names::Namespace;
 use serde::Deserialize;
-use serde_json::Value;
+use serde::de::{Error as _, IgnoredAny};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
 use super::{API_VERSION, KIND};
+use crate::json::Json;
 
 /// Most bytes of a uid: Kubernetes' own has 36.
 const MAX_UID_BYTES: usize = 128;
 
 /// A review, as far as it concerns us.
 #[derive(Debug)]
-pub struct Review {
+pub struct Review<'a> {
     /// What the answer must repeat.
     pub uid: String,
     /// What it is about.
-    pub subject: Subject,
+    pub subject: Subject<'a>,
 }
 
 /// What a review is about.
 #[derive(Debug)]
-pub enum Subject {
+pub enum Subject<'a> {
     /// A pod that is being created.
     Pod {
         /// Where: the request's word, since the pod's own may be missing.
         namespace: Namespace,
         /// The pod as it stands.
-        pod: Value,
+        pod: Json<'a>,
         /// Whether nothing of this will be stored, so that nobody may be told of it.
         dry_run: bool,
     },
@@ -69,19 +71,19 @@ pub enum BadReview {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Envelope<'a> {
+struct Envelope<'a, O> {
     #[serde(borrow)]
     api_version: Option<Cow<'a, str>>,
     #[serde(borrow)]
     kind: Option<Cow<'a, str>>,
     #[serde(borrow)]
-    request: Option<Request<'a>>,
+    request: Option<Request<'a, O>>,
 }
 
-/// Each field as it stands: what is wrong with one must not hide the uid, and the body is scanned once.
+/// Each field but the object as it stands: what is wrong with one must not hide the uid.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Request<'a> {
+struct Request<'a, O> {
     #[serde(borrow)]
     uid: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -94,8 +96,7 @@ struct Request<'a> {
     operation: Option<&'a RawValue>,
     #[serde(borrow)]
     namespace: Option<&'a RawValue>,
-    #[serde(borrow)]
-    object: Option<&'a RawValue>,
+    object: Option<O>,
     #[serde(borrow)]
     dry_run: Option<&'a RawValue>,
 }
@@ -116,13 +117,33 @@ struct GroupResource<'a> {
     resource: Cow<'a, str>,
 }
 
-impl Review {
+impl<'a> Review<'a> {
     /// Reads a review.
     ///
     /// # Errors
     /// If it is none, or does not say what decides.
-    pub fn read(body: &[u8]) -> Result<Self, BadReview> {
-        let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(BadReview::Shape)?;
+    pub fn read(body: &'a [u8]) -> Result<Self, BadReview> {
+        let text =
+            str::from_utf8(body).map_err(|error| BadReview::Shape(serde_json::Error::custom(error)))?;
+        match serde_json::from_str::<Envelope<'_, Json<'_>>>(text) {
+            Ok(envelope) => Self::of(envelope, |object| {
+                let pod = object.ok_or("there is no object")?;
+                let is_object = pod.root().as_object().is_some();
+                is_object.then_some(pod).ok_or("object: it is no object".into())
+            }),
+            // The object alone may be what cannot be read: its review has a uid.
+            Err(error) => {
+                let envelope: Envelope<'_, IgnoredAny> =
+                    serde_json::from_str(text).map_err(BadReview::Shape)?;
+                Self::of(envelope, |_unread| Err(format!("object: {error}").into()))
+            }
+        }
+    }
+
+    fn of<O>(
+        envelope: Envelope<'_, O>,
+        pod: impl FnOnce(Option<O>) -> Result<Json<'a>, Cow<'static, str>>,
+    ) -> Result<Self, BadReview> {
         if envelope.api_version.as_deref() != Some(API_VERSION) || envelope.kind.as_deref() != Some(KIND) {
             return Err(BadReview::Version);
         }
@@ -133,7 +154,7 @@ impl Review {
             .filter(|uid| (1..=MAX_UID_BYTES).contains(&uid.len()))
             .ok_or(BadReview::NoUid)?
             .into_owned();
-        match subject(&request) {
+        match subject(request, pod) {
             Ok(subject) => Ok(Self { uid, subject }),
             Err(problem) => Err(BadReview::Request { uid, problem }),
         }
@@ -158,7 +179,11 @@ fn field<'a, T: Deserialize<'a> + Default>(name: &str, raw: Option<&'a RawValue>
     )
 }
 
-fn subject(request: &Request<'_>) -> Result<Subject, String> {
+/// What a request is about. Its object becomes a pod only where it is one's creation.
+fn subject<'a, O>(
+    request: Request<'_, O>,
+    pod: impl FnOnce(Option<O>) -> Result<Json<'a>, Cow<'static, str>>,
+) -> Result<Subject<'a>, String> {
     let kind: GroupKind<'_> = field("kind", request.kind)?;
     let resource: GroupResource<'_> = field("resource", request.resource)?;
     if request.kind.is_none() || request.resource.is_none() {
@@ -188,14 +213,10 @@ fn subject(request: &Request<'_>) -> Result<Subject, String> {
     let namespace = namespace.0.unwrap_or_default().parse();
     let namespace = namespace.map_err(|error| format!("namespace: {error}"))?;
     let dry_run = field::<Option<bool>>("dryRun", request.dry_run)?.unwrap_or(false);
-    let pod: Value = field("object", request.object)?;
-    match pod {
-        Value::Null => Err("there is no object".to_owned()),
-        pod if pod.is_object() => Ok(Subject::Pod {
-            namespace,
-            pod,
-            dry_run,
-        }),
-        _ => Err("object: it is no object".to_owned()),
-    }
+    let pod = pod(request.object)?;
+    Ok(Subject::Pod {
+        namespace,
+        pod,
+        dry_run,
+    })
 }

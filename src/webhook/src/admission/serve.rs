@@ -101,7 +101,7 @@ async fn mutate(State(shared): State<Arc<Shared>>, request: Request) -> Response
 }
 
 impl Server {
-    fn answer(&self, review: Review) -> (String, Answer) {
+    fn answer(&self, review: Review<'_>) -> (String, Answer) {
         let Review { uid, subject } = review;
         let answer = match &subject {
             Subject::Other(why) => Answer::Untouched(why),

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use esi_core::plan::limits;
-use serde_json::{Map, Value};
-
 use super::error::AskError;
 use super::grammar;
 use super::text::{Text, quote};
+use crate::json::{Object, Value};
+use esi_core::plan::limits;
 
 /// The prefix of our own annotations.
 pub const OWN: &str = "esi.external-secrets.io/";
@@ -21,13 +20,13 @@ const MAX_VALUE_BYTES: usize = limits::MAX_BYTES;
 #[derive(Debug, Clone)]
 pub(super) struct Annotations<'a> {
     prefix: &'static str,
-    values: BTreeMap<&'a str, &'a Value>,
+    values: BTreeMap<&'a str, Value<'a>>,
 }
 
 impl<'a> Annotations<'a> {
-    pub(super) fn under(prefix: &'static str, all: &'a Map<String, Value>) -> Self {
+    pub(super) fn under(prefix: &'static str, all: Object<'a>) -> Self {
         let values = all
-            .iter()
+            .entries()
             .filter_map(|(name, value)| Some((name.strip_prefix(prefix)?, value)))
             .collect();
         Self { prefix, values }
@@ -73,15 +72,17 @@ impl<'a> Annotations<'a> {
 
     /// The value as it is.
     fn exact(&self, key: &str) -> Result<Option<&'a str>, AskError> {
-        match self.values.get(key) {
-            None => Ok(None),
-            Some(Value::String(text)) if text.len() > MAX_VALUE_BYTES => Err(AskError::too_much(
+        let Some(value) = self.values.get(key) else {
+            return Ok(None);
+        };
+        match value.as_str() {
+            Some(text) if text.len() > MAX_VALUE_BYTES => Err(AskError::too_much(
                 self.place(key),
                 format!("it has {} bytes; at most {MAX_VALUE_BYTES} are read", text.len()),
             )),
-            Some(Value::String(text)) => Ok(Some(text)),
+            Some(text) => Ok(Some(text)),
             // The API server takes only text; a manifest that is explained without one may hold anything.
-            Some(_) => Err(self.malformed(
+            None => Err(self.malformed(
                 key,
                 format!(
                     "it is no text: quote the value, as in `{}: \"…\"`",

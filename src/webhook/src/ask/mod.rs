@@ -29,7 +29,6 @@ mod text;
 use esi_core::Plan;
 use esi_core::names::{ContainerName, Namespace};
 use esi_resources::injection::{Delivery, MountPath};
-use serde_json::{Map, Value};
 
 use self::annotations::Annotations;
 pub use self::annotations::{ORIGINAL, OWN};
@@ -38,6 +37,7 @@ pub use self::error::AskError;
 use self::original::Wanted;
 pub use self::text::Text;
 use crate::config::{Configuration, VolumeKind};
+use crate::json::Object;
 use crate::world::World;
 
 /// Everything that a pod's annotations ask for, resolved and valid.
@@ -103,7 +103,7 @@ struct Surroundings<'a> {
 /// See [`AskError`].
 pub fn ask(
     namespace: &Namespace,
-    annotations: &Map<String, Value>,
+    annotations: Object<'_>,
     world: &World,
     config: &Configuration,
 ) -> Result<Option<Asked>, AskError> {

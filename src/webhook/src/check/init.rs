@@ -6,6 +6,7 @@ use esi_core::Plan;
 use serde_json::Value;
 
 use super::objects::{Containers, list, text, volume};
+use crate::json::Json;
 
 pub(super) fn check(pod: &Value, problems: &mut Vec<String>) {
     let containers = Containers::of(pod);
@@ -54,7 +55,7 @@ fn check_restricted(init: &Value, problems: &mut Vec<String>) {
 fn check_resources(init: &Value, problems: &mut Vec<String>) {
     let resources = &init["resources"];
     for name in ["cpu", "memory"] {
-        let amount = |kind| crate::pod::Quantity::read(&resources[kind][name]);
+        let amount = |kind| crate::pod::Quantity::read(Json::of(&resources[kind][name]).root());
         if let (Some(request), Some(limit)) = (amount("requests"), amount("limits"))
             && request > limit
         {

@@ -72,7 +72,7 @@ fn check_volumes(pod: &Value, problems: &mut Vec<String>) {
             problems.push(format!("volume `{name}` has {sources} sources"));
         }
         if let Some(size) = volume["emptyDir"]["sizeLimit"].as_str()
-            && crate::pod::Quantity::read(&Value::from(size)).is_none()
+            && crate::pod::Quantity::parse(size).is_none()
         {
             problems.push(format!("volume `{name}` has the size `{size}`"));
         }

@@ -28,6 +28,7 @@ pub use show::Output;
 use crate::admission::Answer;
 use crate::admit::admit;
 use crate::config::Configuration;
+use crate::json::Json;
 use crate::world::{EnvFiles, World};
 use input::Document;
 use pods::Explained;
@@ -110,7 +111,12 @@ fn outcome(
     world: &World,
     configuration: &Configuration,
 ) -> Result<Outcome, ExplainError> {
-    let answer = admit(&explained.namespace, &explained.pod, world, configuration);
+    let answer = admit(
+        &explained.namespace,
+        &Json::of(&explained.pod),
+        world,
+        configuration,
+    );
     let mut after = explained.pod.clone();
     if let Answer::Patched { patch, .. } = &answer {
         json_patch::patch(&mut after, patch).map_err(ExplainError::Patch)?;

@@ -2,8 +2,6 @@
 //!
 //! Only elements in front are added, so that the command itself and `args` stay as they are, byte for byte.
 
-use serde_json::Value;
-
 use super::error::{MutateError, shown};
 use super::names::PROGRAM;
 use super::select::Recipient;
@@ -22,12 +20,12 @@ pub(super) fn of(recipient: &Recipient<'_>) -> Result<Vec<String>, MutateError> 
         return Ok(prefix);
     };
     let container = || shown(recipient.container.name);
-    match recipient.container.command {
+    match recipient.container.command.as_deref() {
         None => Err(MutateError::NoCommand {
             origin: share.origin(),
             container: container(),
         }),
-        Some([Value::String(program), ..]) if program == PROGRAM => Err(MutateError::Wrapped {
+        Some([PROGRAM, ..]) => Err(MutateError::Wrapped {
             container: container(),
         }),
         Some(_) => Ok(prefix),
@@ -57,16 +55,16 @@ pub(super) fn literal(text: &str) -> String {
 }
 
 /// How many elements of a command are ours; none where it is not wrapped.
-pub(super) fn wrapped(command: Option<&[Value]>) -> usize {
-    let mut rest = command.unwrap_or_default().iter().map(Value::as_str);
-    if (rest.next(), rest.next()) != (Some(Some(PROGRAM)), Some(Some(VERB))) {
+pub(super) fn wrapped(command: Option<&[&str]>) -> usize {
+    let mut rest = command.unwrap_or_default().iter().copied();
+    if (rest.next(), rest.next()) != (Some(PROGRAM), Some(VERB)) {
         return 0;
     }
     let mut count = 2_usize;
     loop {
         match rest.next() {
-            Some(Some(END)) => return count.saturating_add(1),
-            Some(Some(ENVIRON)) if rest.next().is_some() => count = count.saturating_add(2),
+            Some(END) => return count.saturating_add(1),
+            Some(ENVIRON) if rest.next().is_some() => count = count.saturating_add(2),
             _ => return 0,
         }
     }
@@ -74,11 +72,11 @@ pub(super) fn wrapped(command: Option<&[Value]>) -> usize {
 
 /// Whether the command is wrapped exactly as it is to be.
 pub(super) fn is_in_place(recipient: &Recipient<'_>) -> bool {
-    let command = recipient.container.command.unwrap_or_default();
+    let command = recipient.container.command.as_deref().unwrap_or_default();
     let prefix = prefix(recipient);
     wrapped(Some(command)) == prefix.len()
         && command
             .iter()
             .zip(&prefix)
-            .all(|(element, wanted)| element.as_str() == Some(wanted))
+            .all(|(element, wanted)| element == wanted)
 }

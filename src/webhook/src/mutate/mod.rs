@@ -39,13 +39,13 @@ mod volumes;
 mod warnings;
 
 use json_patch::Patch;
-use serde_json::Value;
 
 pub use crate::pod::PodError;
 pub use error::MutateError;
 
 use crate::ask::Asked;
 use crate::config::Configuration;
+use crate::json::Json;
 use crate::pod::Pod;
 use crate::world::World;
 use ours::Ours;
@@ -74,12 +74,12 @@ struct Context<'a> {
 /// # Errors
 /// If it cannot have it, here or at all; see [`MutateError`].
 pub fn mutate(
-    pod: &Value,
+    pod: &Json<'_>,
     asked: &Asked,
     world: &World,
     configuration: &Configuration,
 ) -> Result<Mutation, MutateError> {
-    let view = Pod::read(pod)?;
+    let view = Pod::read(pod.root())?;
     if view.is_mirror() || asked.bindings.is_empty() {
         return Ok(Mutation::default());
     }
@@ -105,7 +105,12 @@ pub fn mutate(
 }
 
 /// The patch for a pod that is marked.
-fn again(pod: &Value, view: &Pod<'_>, found: &str, context: &Context<'_>) -> Result<Mutation, MutateError> {
+fn again(
+    pod: &Json<'_>,
+    view: &Pod<'_>,
+    found: &str,
+    context: &Context<'_>,
+) -> Result<Mutation, MutateError> {
     let ours = Ours::find(view, context.shares);
     if found == context.mark {
         let recipients = select::select(view, context.shares)?;
@@ -122,9 +127,9 @@ fn again(pod: &Value, view: &Pod<'_>, found: &str, context: &Context<'_>) -> Res
         return inject::inject(view, context);
     }
     limits::check_removed(strip.0.len())?;
-    let mut stripped = pod.clone();
+    let mut stripped = pod.to_tree();
     json_patch::patch(&mut stripped, &strip).map_err(|_broken| MutateError::Strip)?;
-    let mut mutation = inject::inject(&Pod::read(&stripped)?, context)?;
+    let mut mutation = inject::inject(&Pod::read(Json::of(&stripped).root())?, context)?;
     mutation.patch.0.splice(0..0, strip.0);
     Ok(mutation)
 }

@@ -81,10 +81,14 @@ impl<'p> Ours<'p> {
             let warnings = &mut Warnings::default();
             let wanted = volumes::carry(self.pod, &served, share, identity.as_ref(), warnings).volume;
             let found = self.volumes.iter().find(|volume| volume.name == share.volume);
-            let wanted = wanted.as_ref().and_then(|volume| volume.get("csi"));
-            let found = found.and_then(|volume| volume.raw.get("csi"));
-            let [wanted, found] = [wanted, found].map(|csi| csi?.get("volumeAttributes"));
-            wanted == found
+            let wanted = wanted
+                .as_ref()
+                .and_then(|volume| volume.get("csi")?.get("volumeAttributes"));
+            let found = found.and_then(|volume| volume.raw.get("csi")?.get("volumeAttributes"));
+            match (wanted, found) {
+                (Some(wanted), Some(found)) => found.is(wanted),
+                (wanted, found) => wanted.is_none() && found.is_none(),
+            }
         };
         self.init.and_then(|init| init.run_as_user) == identity.as_ref().map(|identity| identity.user)
             && self.shares.iter().all(suits)
@@ -93,7 +97,11 @@ impl<'p> Ours<'p> {
     fn volumes_are_in_place(&self) -> bool {
         let wanted = wanted_volumes(self.shares);
         let is = |volume: &Volume<'_>, (name, source): &(&str, &str)| {
-            volume.name == *name && volume.raw.get(*source).is_some_and(serde_json::Value::is_object)
+            volume.name == *name
+                && volume
+                    .raw
+                    .get(*source)
+                    .is_some_and(|source| source.as_object().is_some())
         };
         // Names are unique in a pod that Kubernetes takes.
         self.volumes.len() == wanted.len()
@@ -140,7 +148,7 @@ impl<'p> Ours<'p> {
     fn is_untouched(&self, container: &Container<'_>) -> bool {
         !container.mounts().any(|mount| self.is_ours(mount.volume))
             && !container.env().any(|variable| is_env_file(&variable))
-            && exec::wrapped(container.command) == 0
+            && exec::wrapped(container.command.as_deref()) == 0
     }
 
     /// Takes it all out, apart from the mark, which is written anew.
@@ -183,7 +191,7 @@ impl<'p> Ours<'p> {
                 patch.remove(&at("volumeMounts", index));
             }
         }
-        for index in (0..exec::wrapped(container.command)).rev() {
+        for index in (0..exec::wrapped(container.command.as_deref())).rev() {
             patch.remove(&at("command", index));
         }
     }

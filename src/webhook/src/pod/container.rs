@@ -1,9 +1,8 @@
 //! One container of a pod.
 
-use serde_json::{Map, Value};
-
 use super::object::{Object, PodError};
 use super::quantity::Quantity;
+use crate::json::{self, Value};
 
 /// In which list a container is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +23,7 @@ impl Kind {
     }
 }
 
-/// A container. Its lists have been looked at, so that their elements can be taken for what they are.
+/// A container.
 #[derive(Debug)]
 pub(crate) struct Container<'a> {
     pub(crate) kind: Kind,
@@ -36,13 +35,14 @@ pub(crate) struct Container<'a> {
     pub(crate) run_as_user: Option<i64>,
     pub(crate) run_as_group: Option<i64>,
     /// What it runs in the image's place; absent where it says nothing.
-    pub(crate) command: Option<&'a [Value]>,
-    fields: &'a Map<String, Value>,
-    env: Option<&'a [Value]>,
-    mounts: Option<&'a [Value]>,
-    devices: Option<&'a [Value]>,
-    requests: Option<&'a Map<String, Value>>,
-    limits: Option<&'a Map<String, Value>>,
+    pub(crate) command: Option<Vec<&'a str>>,
+    fields: json::Object<'a>,
+    env: Option<Vec<Variable<'a>>>,
+    mounts: Option<Vec<Mount<'a>>>,
+    /// Where its block devices are.
+    devices: Option<Vec<&'a str>>,
+    requests: Option<json::Object<'a>>,
+    limits: Option<json::Object<'a>>,
 }
 
 /// An environment variable.
@@ -81,16 +81,11 @@ impl<'a> Container<'a> {
             run_as_group: id("runAsGroup")?,
             command: object.text_list("command")?.filter(|command| !command.is_empty()),
             fields: object.fields(),
-            env: object.each("env", |_, variable| check_variable(variable))?,
-            mounts: object.each("volumeMounts", |_, mount| {
-                mount.required_text("name")?;
-                mount.required_text("mountPath")?;
-                mount.text("subPath")?;
-                mount.flag("readOnly").map(drop)
-            })?,
+            env: object.each("env", |_, variable| Variable::read(variable))?,
+            mounts: object.each("volumeMounts", |_, mount| Mount::read(mount))?,
             devices: object.each("volumeDevices", |_, device| {
                 device.required_text("name")?;
-                device.required_text("devicePath").map(drop)
+                device.required_text("devicePath")
             })?,
             requests,
             limits,
@@ -109,85 +104,74 @@ impl<'a> Container<'a> {
 
     /// Its variables, in order.
     pub(crate) fn env(&self) -> impl DoubleEndedIterator<Item = Variable<'a>> + ExactSizeIterator {
-        self.env.unwrap_or_default().iter().map(|entry| Variable {
-            name: text(entry, "name").unwrap_or_default(),
-            file: entry
-                .get("valueFrom")
-                .and_then(|from| from.get("fileKeyRef"))
-                .and_then(|file| Some((text(file, "volumeName")?, text(file, "path")?, text(file, "key")?))),
-        })
+        self.env.as_deref().unwrap_or_default().iter().copied()
     }
 
     /// Its mounts, in order.
     pub(crate) fn mounts(&self) -> impl DoubleEndedIterator<Item = Mount<'a>> + ExactSizeIterator {
-        self.mounts.unwrap_or_default().iter().map(|entry| Mount {
-            volume: text(entry, "name").unwrap_or_default(),
-            path: text(entry, "mountPath").unwrap_or_default(),
-            sub_path: text(entry, "subPath"),
-            read_only: entry.get("readOnly").and_then(Value::as_bool).unwrap_or_default(),
-        })
+        self.mounts.as_deref().unwrap_or_default().iter().copied()
     }
 
     /// The probes and hooks that run a command of their own in it, beside its own process.
     pub(crate) fn commands_beside(&self) -> impl Iterator<Item = &'static str> {
-        let runs = |name: &'static str, handler: Option<&Value>| {
-            let exec = handler.and_then(|handler| handler.get("exec"));
-            exec.is_some_and(Value::is_object).then_some(name)
+        let runs = |name: &'static str, handler: Option<Value<'_>>| {
+            handler?.get("exec")?.as_object().map(|_command| name)
         };
         let probes = ["startupProbe", "readinessProbe", "livenessProbe"];
         let probes = probes.map(|name| runs(name, self.fields.get(name)));
         let hooks = ["postStart", "preStop"];
-        let hooks = hooks.map(|name| runs(name, hooks_of(self.fields, name)));
+        let lifecycle = self.fields.get("lifecycle");
+        let hooks = hooks.map(|name| runs(name, lifecycle.and_then(|lifecycle| lifecycle.get(name))));
         probes.into_iter().chain(hooks).flatten()
     }
 
     /// Where its block devices are.
     pub(crate) fn device_paths(&self) -> impl Iterator<Item = &'a str> {
-        self.devices
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|entry| text(entry, "devicePath"))
+        self.devices.as_deref().unwrap_or_default().iter().copied()
     }
 
     /// How much of a resource it may use at most; absent where that is nothing.
     pub(crate) fn limit(&self, resource: &str) -> Option<Quantity> {
-        amount(self.limits, resource)
+        stated(self.limits?.get(resource)?)
     }
 
     /// How much of a resource it asks for: its limit where it does not say. Absent where that is nothing.
     pub(crate) fn request(&self, resource: &str) -> Option<Quantity> {
-        match self
-            .requests
-            .is_some_and(|requests| requests.contains_key(resource))
-        {
-            true => amount(self.requests, resource),
-            false => self.limit(resource),
+        match self.requests.and_then(|requests| requests.get(resource)) {
+            Some(amount) => stated(amount),
+            None => self.limit(resource),
         }
     }
 }
 
-fn check_variable(variable: &Object<'_, '_>) -> Result<(), PodError> {
-    variable.required_text("name")?;
-    let Some(from) = variable.object("valueFrom")? else {
-        return Ok(());
-    };
-    let Some(file) = from.object("fileKeyRef")? else {
-        return Ok(());
-    };
-    for key in ["volumeName", "path", "key"] {
-        file.required_text(key)?;
+impl<'a> Variable<'a> {
+    fn read(variable: &Object<'a, '_>) -> Result<Self, PodError> {
+        let name = variable.required_text("name")?;
+        let mut file = None;
+        if let Some(from) = variable.object("valueFrom")?
+            && let Some(reference) = from.object("fileKeyRef")?
+        {
+            file = Some((
+                reference.required_text("volumeName")?,
+                reference.required_text("path")?,
+                reference.required_text("key")?,
+            ));
+        }
+        Ok(Self { name, file })
     }
-    Ok(())
 }
 
-fn text<'a>(entry: &'a Value, key: &str) -> Option<&'a str> {
-    entry.get(key)?.as_str()
+impl<'a> Mount<'a> {
+    fn read(mount: &Object<'a, '_>) -> Result<Self, PodError> {
+        Ok(Self {
+            volume: mount.required_text("name")?,
+            path: mount.required_text("mountPath")?,
+            sub_path: mount.text("subPath")?,
+            read_only: mount.flag("readOnly")?,
+        })
+    }
 }
 
-fn hooks_of<'a>(container: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    container.get("lifecycle")?.get(name)
-}
-
-fn amount(amounts: Option<&Map<String, Value>>, resource: &str) -> Option<Quantity> {
-    Quantity::read(amounts?.get(resource)?).filter(|quantity| !quantity.is_zero())
+fn stated(amount: Value<'_>) -> Option<Quantity> {
+    Quantity::read(amount).filter(|quantity| !quantity.is_zero())
 }

@@ -1,7 +1,7 @@
 //! A read view over a pod's raw JSON.
 //!
 //! ```text
-//!  serde_json::Value ──read──▶ Pod { containers, volumes, annotations, … }   everything borrowed
+//!  json::Value ──read──▶ Pod { containers, volumes, annotations, … }   everything borrowed
 //! ```
 //!
 //! It owns the knowledge of where things are in a pod and of which shape they must have. Invariants: whatever the
@@ -15,8 +15,7 @@ mod quantity;
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
-
+use crate::json::{self, Value};
 pub(crate) use container::{Container, Kind, Mount, Variable};
 pub(crate) use object::Object;
 pub use object::PodError;
@@ -33,9 +32,9 @@ pub(crate) struct Pod<'a> {
     /// Whether there is any metadata.
     pub(crate) has_metadata: bool,
     /// Its annotations.
-    pub(crate) annotations: Option<&'a Map<String, Value>>,
+    pub(crate) annotations: Option<json::Object<'a>>,
     /// Its labels.
-    pub(crate) labels: Option<&'a Map<String, Value>>,
+    pub(crate) labels: Option<json::Object<'a>>,
     /// Its application containers, in order, then its init containers, in order.
     pub(crate) containers: Vec<Container<'a>>,
     /// Whether there is a list of init containers, be it empty.
@@ -68,12 +67,12 @@ pub(crate) struct Volume<'a> {
     /// Its name.
     pub(crate) name: &'a str,
     /// All of it.
-    pub(crate) raw: &'a Map<String, Value>,
+    pub(crate) raw: json::Object<'a>,
 }
 
-impl Volume<'_> {
+impl<'a> Volume<'a> {
     /// The driver of an inline volume.
-    pub(crate) fn driver(&self) -> Option<&str> {
+    pub(crate) fn driver(&self) -> Option<&'a str> {
         self.raw.get("csi")?.get("driver")?.as_str()
     }
 
@@ -89,7 +88,7 @@ impl<'a> Pod<'a> {
     ///
     /// # Errors
     /// If something that is read has not the shape that Kubernetes gives it.
-    pub(crate) fn read(pod: &'a Value) -> Result<Self, PodError> {
+    pub(crate) fn read(pod: Value<'a>) -> Result<Self, PodError> {
         let pod = Object::root(pod)?;
         let metadata = pod.object("metadata")?;
         let (mut annotations, mut labels) = (None, None);
@@ -98,25 +97,22 @@ impl<'a> Pod<'a> {
             labels = metadata.texts("labels")?;
         }
         let spec = pod.required_object("spec")?;
-        let mut containers = Vec::new();
-        let listed = spec.each("containers", |index, object| {
-            containers.push(Container::read(Kind::Application, index, object)?);
-            Ok(())
-        })?;
-        if listed.is_none_or(<[Value]>::is_empty) {
+        let listed =
+            |kind: Kind| spec.each(kind.list(), |index, object| Container::read(kind, index, object));
+        let mut containers = listed(Kind::Application)?.unwrap_or_default();
+        if containers.is_empty() {
             return Err(spec.error("containers", "there is none"));
         }
-        let init = spec.each("initContainers", |index, object| {
-            containers.push(Container::read(Kind::Init, index, object)?);
-            Ok(())
-        })?;
-        let mut ephemeral = Vec::new();
-        spec.each("ephemeralContainers", |_, object| {
-            ephemeral.push(object.required_text("name")?);
-            Ok(())
-        })?;
+        let init = listed(Kind::Init)?;
+        let has_init_containers = init.is_some();
+        containers.extend(init.into_iter().flatten());
+        let ephemeral = spec.each("ephemeralContainers", |_, object| object.required_text("name"))?;
         let security = spec.object("securityContext")?;
-        let volumes = read_volumes(&spec)?;
+        let volumes = spec.each("volumes", |index, object| {
+            let name = object.required_text("name")?;
+            let raw = object.fields();
+            Ok(Volume { index, name, raw })
+        })?;
         let read_only = volumes.iter().flatten().filter(|volume| volume.is_read_only());
         let number = |key| security.as_ref().map_or(Ok(None), |security| security.id(key));
         Ok(Self {
@@ -124,8 +120,8 @@ impl<'a> Pod<'a> {
             annotations,
             labels,
             containers,
-            has_init_containers: init.is_some(),
-            ephemeral,
+            has_init_containers,
+            ephemeral: ephemeral.unwrap_or_default(),
             read_only: read_only.map(|volume| volume.name).collect(),
             volumes,
             run_as_user: number("runAsUser")?,
@@ -182,17 +178,6 @@ impl<'a> Pod<'a> {
     }
 }
 
-fn read_volumes<'a>(spec: &Object<'a, '_>) -> Result<Option<Vec<Volume<'a>>>, PodError> {
-    let mut volumes = Vec::new();
-    let listed = spec.each("volumes", |index, object| {
-        let name = object.required_text("name")?;
-        let raw = object.fields();
-        volumes.push(Volume { index, name, raw });
-        Ok(())
-    })?;
-    Ok(listed.map(|_| volumes))
-}
-
 fn has_own_resources(spec: &Object<'_, '_>) -> Result<bool, PodError> {
     let Some(resources) = spec.object("resources")? else {
         return Ok(false);
@@ -200,7 +185,7 @@ fn has_own_resources(spec: &Object<'_, '_>) -> Result<bool, PodError> {
     for key in ["requests", "limits"] {
         if resources
             .object(key)?
-            .is_some_and(|amounts| amounts.fields().values().any(|amount| !amount.is_null()))
+            .is_some_and(|amounts| amounts.fields().entries().any(|(_, amount)| !amount.is_null()))
         {
             return Ok(true);
         }

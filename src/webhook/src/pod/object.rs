@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde_json::Number;
 use thiserror::Error;
+
+use crate::json::{self, List, Value};
 
 /// What in a pod has not the shape that Kubernetes gives it, and where.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
@@ -44,7 +46,7 @@ impl fmt::Display for Place<'_> {
 /// A JSON object of the pod.
 #[derive(Debug)]
 pub(crate) struct Object<'a, 'p> {
-    fields: &'a Map<String, Value>,
+    fields: json::Object<'a>,
     place: Place<'p>,
 }
 
@@ -53,7 +55,7 @@ const IDS: std::ops::RangeInclusive<i64> = 0..=i32::MAX as i64;
 
 impl<'a, 'p> Object<'a, 'p> {
     /// The pod itself.
-    pub(super) fn root(value: &'a Value) -> Result<Self, PodError> {
+    pub(super) fn root(value: Value<'a>) -> Result<Self, PodError> {
         let place = Place {
             above: None,
             step: Step::Root,
@@ -65,7 +67,7 @@ impl<'a, 'p> Object<'a, 'p> {
     }
 
     /// Everything in it.
-    pub(crate) fn fields(&self) -> &'a Map<String, Value> {
+    pub(crate) fn fields(&self) -> json::Object<'a> {
         self.fields
     }
 
@@ -81,20 +83,20 @@ impl<'a, 'p> Object<'a, 'p> {
         }
     }
 
-    fn field(&self, key: &str) -> Option<&'a Value> {
+    fn field(&self, key: &str) -> Option<Value<'a>> {
         self.fields.get(key).filter(|value| !value.is_null())
     }
 
     /// The object in a field.
     pub(crate) fn object<'s>(&'s self, key: &'s str) -> Result<Option<Object<'a, 's>>, PodError> {
-        match self.field(key) {
-            None => Ok(None),
-            Some(Value::Object(fields)) => {
-                let place = self.below(Step::Key(key));
-                Ok(Some(Object { fields, place }))
-            }
-            Some(_) => Err(self.error(key, "it is no object")),
-        }
+        let Some(value) = self.field(key) else {
+            return Ok(None);
+        };
+        let fields = value
+            .as_object()
+            .ok_or_else(|| self.error(key, "it is no object"))?;
+        let place = self.below(Step::Key(key));
+        Ok(Some(Object { fields, place }))
     }
 
     /// The object in a field that must be there.
@@ -103,15 +105,12 @@ impl<'a, 'p> Object<'a, 'p> {
     }
 
     /// The object in a field, whose own fields are all texts.
-    pub(super) fn texts(&self, key: &str) -> Result<Option<&'a Map<String, Value>>, PodError> {
+    pub(super) fn texts(&self, key: &str) -> Result<Option<json::Object<'a>>, PodError> {
         let Some(object) = self.object(key)? else {
             return Ok(None);
         };
-        match object
-            .fields
-            .iter()
-            .all(|(_, value)| value.is_string() || value.is_null())
-        {
+        let is_text = |value: Value<'_>| value.as_str().is_some() || value.is_null();
+        match object.fields.entries().all(|(_, value)| is_text(value)) {
             true => Ok(Some(object.fields)),
             false => Err(self.error(key, "one of its values is no text: put it in quotes")),
         }
@@ -119,11 +118,11 @@ impl<'a, 'p> Object<'a, 'p> {
 
     /// The text in a field.
     pub(super) fn text(&self, key: &str) -> Result<Option<&'a str>, PodError> {
-        match self.field(key) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(self.error(key, "it is no text")),
-        }
+        let Some(value) = self.field(key) else {
+            return Ok(None);
+        };
+        let text = value.as_str().ok_or_else(|| self.error(key, "it is no text"))?;
+        Ok(Some(text))
     }
 
     /// The text in a field that must be there.
@@ -135,7 +134,11 @@ impl<'a, 'p> Object<'a, 'p> {
     pub(super) fn id(&self, key: &str) -> Result<Option<i64>, PodError> {
         match self.field(key) {
             None => Ok(None),
-            Some(value) => match value.as_i64().filter(|id| IDS.contains(id)) {
+            Some(value) => match value
+                .as_number()
+                .and_then(Number::as_i64)
+                .filter(|id| IDS.contains(id))
+            {
                 Some(id) => Ok(Some(id)),
                 None => Err(self.error(key, "it is no number from 0 to 2147483647")),
             },
@@ -152,34 +155,41 @@ impl<'a, 'p> Object<'a, 'p> {
         }
     }
 
-    /// The list of objects in a field, after a look at each.
-    pub(super) fn each(
+    /// What is made of each object of the list in a field; absent where there is no list.
+    pub(super) fn each<T>(
         &self,
         key: &str,
-        mut look: impl FnMut(usize, &Object<'a, '_>) -> Result<(), PodError>,
-    ) -> Result<Option<&'a [Value]>, PodError> {
-        let list = match self.field(key) {
-            None => return Ok(None),
-            Some(Value::Array(list)) => list,
-            Some(_) => return Err(self.error(key, "it is no list")),
+        mut read: impl FnMut(usize, &Object<'a, '_>) -> Result<T, PodError>,
+    ) -> Result<Option<Vec<T>>, PodError> {
+        let Some(list) = self.list(key, "it is no list")? else {
+            return Ok(None);
         };
-        for (index, value) in list.iter().enumerate() {
+        let read = list.elements().enumerate().map(|(index, value)| {
             let place = self.below(Step::Element(key, index));
             match value.as_object() {
-                Some(fields) => look(index, &Object { fields, place })?,
-                None => return Err(wrong(&place, "it is no object")),
+                Some(fields) => read(index, &Object { fields, place }),
+                None => Err(wrong(&place, "it is no object")),
             }
-        }
-        Ok(Some(list))
+        });
+        read.collect::<Result<_, _>>().map(Some)
     }
 
     /// The list of texts in a field.
-    pub(super) fn text_list(&self, key: &str) -> Result<Option<&'a [Value]>, PodError> {
-        match self.field(key) {
-            None => Ok(None),
-            Some(Value::Array(list)) if list.iter().all(Value::is_string) => Ok(Some(list)),
-            Some(_) => Err(self.error(key, "it is no list of texts")),
-        }
+    pub(super) fn text_list(&self, key: &str) -> Result<Option<Vec<&'a str>>, PodError> {
+        let problem = "it is no list of texts";
+        let Some(list) = self.list(key, problem)? else {
+            return Ok(None);
+        };
+        let texts: Option<_> = list.elements().map(Value::as_str).collect();
+        texts.map(Some).ok_or_else(|| self.error(key, problem))
+    }
+
+    fn list(&self, key: &str, problem: &'static str) -> Result<Option<List<'a>>, PodError> {
+        let Some(value) = self.field(key) else {
+            return Ok(None);
+        };
+        let list = value.as_list().ok_or_else(|| self.error(key, problem))?;
+        Ok(Some(list))
     }
 }
 

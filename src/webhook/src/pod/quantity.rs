@@ -1,6 +1,6 @@
 //! Kubernetes quantities, as far as it takes to compare them: `500m`, `1.5`, `128Mi`, `1e3`.
 
-use serde_json::Value;
+use crate::json::Value;
 
 /// An amount, in 10⁻⁹ of its unit (Kubernetes' own smallest step). Never below zero; saturates far above what any
 /// machine has.
@@ -12,12 +12,16 @@ const MAX_DIGITS: usize = 40;
 
 impl Quantity {
     /// Reads a quantity; absent where it is none.
-    pub(crate) fn read(value: &Value) -> Option<Self> {
-        match value {
-            Value::String(text) => parse(text),
-            Value::Number(number) => parse(&number.to_string()),
-            _ => None,
+    pub(crate) fn read(value: Value<'_>) -> Option<Self> {
+        match value.as_str() {
+            Some(text) => Self::parse(text),
+            None => Self::parse(&value.as_number()?.to_string()),
         }
+    }
+
+    /// Reads the text of a quantity; absent where it is none.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        parse(text)
     }
 
     pub(crate) const fn is_zero(self) -> bool {
@@ -87,6 +91,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::json::Json;
+
+    fn read(value: &serde_json::Value) -> Option<Quantity> {
+        Quantity::read(Json::of(value).root())
+    }
 
     #[test]
     fn equal_amounts_are_equal_however_they_are_written() {
@@ -102,10 +111,10 @@ mod tests {
             (json!(0.5), json!("500m")),
             (json!("+3"), json!("3")),
         ] {
-            assert_eq!(Quantity::read(&one), Quantity::read(&other), "{one} {other}");
-            assert!(Quantity::read(&one).is_some(), "{one}");
+            assert_eq!(read(&one), read(&other), "{one} {other}");
+            assert!(read(&one).is_some(), "{one}");
         }
-        assert!(Quantity::read(&json!("1Gi")) > Quantity::read(&json!("1G")));
+        assert!(read(&json!("1Gi")) > read(&json!("1G")));
     }
 
     #[test]
@@ -119,17 +128,17 @@ mod tests {
             json!("-1"),
             json!(null),
         ] {
-            assert_eq!(Quantity::read(&none), None, "{none}");
+            assert_eq!(read(&none), None, "{none}");
         }
     }
 
     #[test]
     fn absurd_amounts_saturate() {
-        let huge = Quantity::read(&json!("9e2147483647"));
+        let huge = read(&json!("9e2147483647"));
         assert_eq!(huge, Some(Quantity(u128::MAX)));
         assert_eq!(huge.map(|huge| huge.plus(huge)), huge);
         let digits = "9".repeat(200_000);
-        assert!(Quantity::read(&json!(digits)).is_some());
-        assert!(Quantity::read(&json!("0e99999")).is_some_and(Quantity::is_zero));
+        assert!(read(&json!(digits)).is_some());
+        assert!(read(&json!("0e99999")).is_some_and(Quantity::is_zero));
     }
 }

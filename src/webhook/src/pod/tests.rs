@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::json::Json;
 
 #[test]
 fn null_is_absent() {
@@ -8,7 +9,8 @@ fn null_is_absent() {
         "metadata": null,
         "spec": { "containers": [{ "name": "app", "env": null, "volumeMounts": null, "command": null }], "volumes": null },
     });
-    let pod = Pod::read(&pod).unwrap();
+    let pod = Json::of(&pod);
+    let pod = Pod::read(pod.root()).unwrap();
     assert!(!pod.has_metadata && pod.volumes.is_none() && pod.annotation("a").is_none());
     let app = pod.application().next().unwrap();
     assert!(!app.has_env() && !app.has_mounts() && app.command.is_none());
@@ -20,7 +22,8 @@ fn a_container_says_who_it_runs_as_before_its_pod_does() {
         "securityContext": { "runAsUser": 1, "runAsGroup": 2, "fsGroup": 3 },
         "containers": [{ "name": "a" }, { "name": "b", "securityContext": { "runAsUser": 0 } }],
     } });
-    let pod = Pod::read(&pod).unwrap();
+    let pod = Json::of(&pod);
+    let pod = Pod::read(pod.root()).unwrap();
     let users: Vec<_> = pod
         .containers
         .iter()
@@ -37,7 +40,8 @@ fn a_container_says_who_it_runs_as_before_its_pod_does() {
 fn only_an_init_container_can_be_a_native_sidecar() {
     let always = |name: &str| json!({ "name": name, "restartPolicy": "Always" });
     let pod = json!({ "spec": { "containers": [always("app")], "initContainers": [always("proxy"), { "name": "migrate" }] } });
-    let pod = Pod::read(&pod).unwrap();
+    let pod = Json::of(&pod);
+    let pod = Pod::read(pod.root()).unwrap();
     let sidecars: Vec<_> = pod
         .containers
         .iter()
@@ -50,10 +54,13 @@ fn only_an_init_container_can_be_a_native_sidecar() {
 #[test]
 fn whatever_is_no_object_is_no_pod() {
     for value in [json!(null), json!(1), json!("pod"), json!([]), Value::Bool(true)] {
-        assert_eq!(Pod::read(&value).unwrap_err().to_string(), "pod: it is no object");
+        assert_eq!(
+            Pod::read(Json::of(&value).root()).unwrap_err().to_string(),
+            "pod: it is no object"
+        );
     }
     assert_eq!(
-        Pod::read(&json!({})).unwrap_err().to_string(),
+        Pod::read(Json::of(&json!({})).root()).unwrap_err().to_string(),
         "pod.spec: there is none"
     );
 }
@@ -62,7 +69,7 @@ fn whatever_is_no_object_is_no_pod() {
 fn a_pod_states_resources_of_its_own_only_with_an_amount() {
     let states = |resources: Value| {
         let pod = json!({ "spec": { "containers": [{ "name": "app" }], "resources": resources } });
-        Pod::read(&pod).unwrap().has_own_resources
+        Pod::read(Json::of(&pod).root()).unwrap().has_own_resources
     };
     assert!(states(json!({ "limits": { "memory": "1Gi" } })));
     for none in [

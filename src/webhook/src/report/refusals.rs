@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use esi_core::names::{Namespace, ObjectName};
-use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::admission::Denial;
+use crate::json::{Json, Value};
 use crate::metrics::Metrics;
 use crate::watch::Key;
 
@@ -44,11 +44,11 @@ pub(super) fn queue(metrics: Arc<Metrics>) -> (Refusals, mpsc::Receiver<Refusal>
 
 impl Refusals {
     /// A pod was denied. Never waits.
-    pub fn tell(&self, namespace: &Namespace, pod: &Value, denial: &Denial) {
+    pub fn tell(&self, namespace: &Namespace, pod: &Json<'_>, denial: &Denial) {
         let Some(Queue { refusals, metrics }) = &self.0 else {
             return;
         };
-        for name in blamed(pod, denial) {
+        for name in blamed(pod.root(), denial) {
             let refusal = Refusal {
                 injection: (namespace.clone(), name),
                 reason: denial.reason,
@@ -62,7 +62,7 @@ impl Refusals {
 }
 
 /// The Injections that the pod names and the denial's message names too: messages call what is to blame by its name.
-fn blamed(pod: &Value, denial: &Denial) -> Vec<ObjectName> {
+fn blamed(pod: Value<'_>, denial: &Denial) -> Vec<ObjectName> {
     let annotations = pod
         .get("metadata")
         .and_then(|metadata| metadata.get("annotations"));
@@ -94,9 +94,9 @@ mod tests {
         }
     }
 
-    fn names(inject: &Value, message: &str) -> Vec<String> {
+    fn names(inject: &serde_json::Value, message: &str) -> Vec<String> {
         let pod = json!({"metadata": {"annotations": {INJECT: inject}}});
-        let blamed = blamed(&pod, &denial(message)).into_iter();
+        let blamed = blamed(Json::of(&pod).root(), &denial(message)).into_iter();
         blamed.map(String::from).collect()
     }
 
@@ -114,7 +114,13 @@ mod tests {
     fn a_malformed_pod_blames_nobody() {
         assert!(names(&json!(7), "Injection `db`").is_empty());
         assert!(names(&json!(",`,Injection `db`"), "Injection `db`").is_empty());
-        assert!(blamed(&json!({"metadata": []}), &denial("Injection `db`")).is_empty());
+        assert!(
+            blamed(
+                Json::of(&json!({"metadata": []})).root(),
+                &denial("Injection `db`")
+            )
+            .is_empty()
+        );
     }
 
     #[test]
@@ -125,7 +131,7 @@ mod tests {
         for _ in 0..10 * WAITING {
             refusals.tell(
                 &"shop".parse().unwrap(),
-                &pod,
+                &Json::of(&pod),
                 &denial("Injection `db` is broken"),
             );
         }

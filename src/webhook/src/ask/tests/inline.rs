@@ -119,23 +119,13 @@ fn what_is_not_said_is_the_clusters_default() {
         volume: VolumeKind::Csi,
         ..config()
     };
-    let asked = ask(
-        &namespace(),
-        &annotations(&[GENERATOR, ENV]),
-        &World::default(),
-        &config,
-    );
+    let asked = ask_of(&annotations(&[GENERATOR, ENV]), &World::default(), &config);
     assert_eq!(asked.unwrap().unwrap().bindings[0].delivery, Delivery::Node);
     let config = Configuration {
         volume: VolumeKind::EmptyDir,
         ..super::config()
     };
-    let asked = ask(
-        &namespace(),
-        &annotations(&[GENERATOR, ENV]),
-        &World::default(),
-        &config,
-    );
+    let asked = ask_of(&annotations(&[GENERATOR, ENV]), &World::default(), &config);
     assert_eq!(asked.unwrap().unwrap().options.volume, VolumeKind::EmptyDir);
 }
 
@@ -348,9 +338,8 @@ fn a_mount_path_leaves_the_injected_containers_theirs() {
 #[test]
 fn a_value_that_is_no_text_is_refused() {
     for value in [json!(true), json!(null), json!(["db"]), json!({"a": 1}), json!(7)] {
-        let mut annotations = annotations(&[]);
-        annotations.insert("esi.external-secrets.io/skip".into(), value);
-        let error = ask(&namespace(), &annotations, &World::default(), &config()).unwrap_err();
+        let annotations = json!({ "esi.external-secrets.io/skip": value });
+        let error = ask_of(&annotations, &World::default(), &config()).unwrap_err();
         assert!(error.to_string().contains("quote the value"), "{error}");
     }
 }

@@ -12,10 +12,11 @@ use std::time::Duration;
 use esi_core::Plan;
 use esi_core::names::Namespace;
 use esi_resources::injection::{Delivery, Injection};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{AskError, Asked, Binding, ask};
 use crate::config::{Configuration, InitContainer, Server, VolumeKind};
+use crate::json::Json;
 use crate::world::World;
 
 const URL: &str = "https://esi-federation.esi.svc:8443";
@@ -86,7 +87,7 @@ fn world(injections: impl IntoIterator<Item = Injection>) -> World {
 }
 
 /// `esi/` and `old/` stand for the two prefixes.
-fn annotations(pairs: &[(&str, &str)]) -> Map<String, Value> {
+fn annotations(pairs: &[(&str, &str)]) -> Value {
     pairs
         .iter()
         .map(|(name, value)| {
@@ -100,8 +101,19 @@ fn annotations(pairs: &[(&str, &str)]) -> Map<String, Value> {
         .collect()
 }
 
+/// What annotations ask for, whatever JSON they are.
+fn ask_of(annotations: &Value, world: &World, config: &Configuration) -> Result<Option<Asked>, AskError> {
+    let annotations = Json::of(annotations);
+    ask(
+        &namespace(),
+        annotations.root().as_object().unwrap(),
+        world,
+        config,
+    )
+}
+
 fn ask_in(world: &World, pairs: &[(&str, &str)]) -> Result<Option<Asked>, AskError> {
-    ask(&namespace(), &annotations(pairs), world, &config())
+    ask_of(&annotations(pairs), world, &config())
 }
 
 /// What is asked for, in a cluster without Injections.

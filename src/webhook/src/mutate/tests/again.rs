@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::build::*;
 use crate::ask::Asked;
 use crate::config::Configuration;
+use crate::json::Json;
 use crate::mutate::mutate;
 
 fn everything() -> Asked {
@@ -169,7 +170,7 @@ fn a_change_of_the_configuration_reaches_a_copy() {
     let old = injected(&shop(), &everything());
     let mut configuration = configuration();
     configuration.init.image = "registry.example/esi-cli:0.2.0".to_owned();
-    let mutation = mutate(&old, &everything(), &world(), &configuration).unwrap();
+    let mutation = mutate(&Json::of(&old), &everything(), &world(), &configuration).unwrap();
     assert_eq!(
         init_of(&apply(&old, &mutation))["image"],
         json!("registry.example/esi-cli:0.2.0")
@@ -183,7 +184,7 @@ fn the_hash_is_of_everything_that_decides() {
             restart_rules,
             ..world()
         };
-        let mutation = mutate(&shop(), asked, &world, configuration).unwrap();
+        let mutation = mutate(&Json::of(&shop()), asked, &world, configuration).unwrap();
         apply(&shop(), &mutation)["metadata"]["annotations"]["esi.external-secrets.io/injected"].to_string()
     };
     let configured = |change: fn(&mut Configuration)| {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::ask::{Asked, Binding, Options, Position};
 use crate::check::problems;
 use crate::config::{Configuration, InitContainer, Server, VolumeKind};
+use crate::json::Json;
 use crate::mutate::{MutateError, Mutation, mutate};
 use crate::world::{EnvFiles, World};
 
@@ -221,7 +222,7 @@ pub(crate) fn with(mut pod: Value, pointer: &str, value: Value) -> Value {
 }
 
 pub(crate) fn try_mutate(pod: &Value, asked: &Asked) -> Result<Mutation, MutateError> {
-    mutate(pod, asked, &world(), &configuration())
+    mutate(&Json::of(pod), asked, &world(), &configuration())
 }
 
 pub(crate) fn apply(pod: &Value, mutation: &Mutation) -> Value {
@@ -236,10 +237,10 @@ pub(crate) fn injected(pod: &Value, asked: &Asked) -> Value {
 }
 
 pub(crate) fn injected_in(pod: &Value, asked: &Asked, world: &World) -> Value {
-    let mutation = mutate(pod, asked, world, &configuration()).unwrap();
+    let mutation = mutate(&Json::of(pod), asked, world, &configuration()).unwrap();
     let patched = apply(pod, &mutation);
     assert_eq!(problems(&patched), Vec::<String>::new(), "{patched:#}");
-    let again = mutate(&patched, asked, world, &configuration()).unwrap();
+    let again = mutate(&Json::of(&patched), asked, world, &configuration()).unwrap();
     assert!(again.patch.is_empty(), "a second time: {}", again.patch);
     patched
 }

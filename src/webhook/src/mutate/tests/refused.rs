@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::build::*;
+use crate::json::Json;
 use crate::mutate::mutate;
 use crate::world::{EnvFiles, World};
 
@@ -37,7 +38,7 @@ fn a_container_that_cannot_be_told_from_another() {
 fn a_cluster_without_env_files() {
     let refusal_in = |env_files| {
         let world = World { env_files, ..world() };
-        let error = mutate(&pod(), &ask([database()]), &world, &configuration()).unwrap_err();
+        let error = mutate(&Json::of(&pod()), &ask([database()]), &world, &configuration()).unwrap_err();
         format!("{}: {error}", error.reason())
     };
     let what = "node `a`".to_owned();

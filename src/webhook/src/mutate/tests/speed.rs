@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::build::*;
 use crate::ask::Asked;
+use crate::json::Json;
 use crate::mutate::mutate;
 
 const ROUNDS: u32 = 20_000;
@@ -35,9 +36,10 @@ fn typical() -> Value {
 
 fn report(what: &str, pod: &Value, asked: &Asked) {
     let (world, configuration) = (world(), configuration());
+    let pod = Json::of(pod);
     let start = Instant::now();
     for _ in 0..ROUNDS {
-        black_box(mutate(black_box(pod), asked, &world, &configuration).unwrap());
+        black_box(mutate(black_box(&pod), asked, &world, &configuration).unwrap());
     }
     println!(
         "{what}: {:.2} µs",

@@ -38,13 +38,7 @@ fn two_servers_with_one_url_cannot_be_told_apart() {
     config
         .servers
         .insert("same".parse().unwrap(), server(&format!("{URL}/")));
-    let error = ask(
-        &namespace(),
-        &annotations(&with(&[ENV, USER])),
-        &World::default(),
-        &config,
-    )
-    .unwrap_err();
+    let error = ask_of(&annotations(&with(&[ENV, USER])), &World::default(), &config).unwrap_err();
     assert!(
         error
             .to_string()

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::build::{apply, configuration, pruned, show, try_mutate, world};
 use crate::ask::Asked;
 use crate::check::problems;
+use crate::json::Json;
 use crate::mutate::names::{INJECTED_ANNOTATION, INJECTED_LABEL};
 use crate::mutate::ours::Ours;
 use crate::mutate::resources::Class;
@@ -85,7 +86,8 @@ fn unmark(mut pod: Value) -> Value {
 fn stripped(patched: &Value, asked: &Asked) -> Value {
     let (world, configuration) = (world(), configuration());
     let shares = share::derive(asked, &world, &configuration).unwrap();
-    let view = Pod::read(patched).unwrap();
+    let document = Json::of(patched);
+    let view = Pod::read(document.root()).unwrap();
     let mut rest = patched.clone();
     json_patch::patch(&mut rest, &Ours::find(&view, &shares).strip()).unwrap();
     unmark(rest)
@@ -126,7 +128,8 @@ proptest! {
     #[test]
     fn the_quality_of_service_class_is_unchanged((pod, asked, _) in case()) {
         if let Some(patched) = taken(&pod, &asked) {
-            let (before, after) = (Pod::read(&pod).unwrap(), Pod::read(&patched).unwrap());
+            let (before, after) = (Json::of(&pod), Json::of(&patched));
+            let (before, after) = (Pod::read(before.root()).unwrap(), Pod::read(after.root()).unwrap());
             if !before.has_own_resources {
                 prop_assert_eq!(Class::of(&before), Class::of(&after));
             }
