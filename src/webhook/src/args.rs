@@ -38,10 +38,6 @@ enum Command {
     Explain(ExplainArgs),
 }
 
-/// Worker threads: a review is 0.1 ms of work, so that two take more than an API server can ask; more would only hold
-/// memory on large nodes.
-const WORKERS: usize = 2;
-
 #[derive(Debug, ClapArgs)]
 struct Serve {
     /// The configuration file: servers, defaults, the init container. Reloaded on change; a broken file fails the
@@ -170,8 +166,9 @@ impl Args {
 impl Serve {
     fn run(self, log: LogArgs) -> Result<ExitCode, AppError> {
         esi_runtime::start(log)?;
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(WORKERS)
+        // One thread: a review takes it less than 0.1 ms, so that it answers more than an API server can ask; a second
+        // one would mostly be woken to find nothing to do, which costs as much as a review does.
+        tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(AppError::Runtime)?

@@ -79,7 +79,7 @@ impl<'a> Volume<'a> {
     fn is_read_only(&self) -> bool {
         ["configMap", "secret", "projected", "downwardAPI", "image"]
             .iter()
-            .any(|kind| self.raw.get(*kind).is_some_and(|source| !source.is_null()))
+            .any(|kind| self.raw.get(kind).is_some_and(|source| !source.is_null()))
     }
 }
 
