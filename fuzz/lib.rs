@@ -60,7 +60,8 @@ pub fn check(pod: &Value) {
     match &answer {
         Answer::Patched { patch, .. } => {
             let mut patched = pod.clone();
-            json_patch::patch(&mut patched, patch).expect("the patch fits its pod");
+            let operations = patch.operations().unwrap();
+            json_patch::patch(&mut patched, &operations).expect("the patch fits its pod");
             let again = decide(&patched);
             assert!(
                 matches!(again, Answer::Complete { .. }),

@@ -3,11 +3,11 @@
 use axum::body::{Body, Bytes};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use json_patch::{AddOperation, Patch, PatchOperation};
 use serde_json::{Value, json};
 
 use super::body::{BodyError, Held, MAX_BYTES};
 use super::*;
+use crate::mutate::Patch;
 
 /// A review of a pod's creation.
 fn review() -> Value {
@@ -210,12 +210,9 @@ fn a_pod_that_goes_on_as_it_is_gets_no_patch() {
 
 #[test]
 fn a_patch_is_base64_of_a_json_patch() {
-    let add = AddOperation {
-        path: "/metadata/labels/a~1b".parse().unwrap(),
-        value: json!("é"),
-    };
+    let expected = json!([{"op": "add", "path": "/metadata/labels/a~1b", "value": "é"}]);
     let answer = Answer::Patched {
-        patch: Patch(vec![PatchOperation::Add(add)]),
+        patch: Patch::of(&expected),
         warnings: vec!["w".to_owned()],
     };
     let response = &written(&answer)["response"];
@@ -223,10 +220,7 @@ fn a_patch_is_base64_of_a_json_patch() {
     assert_eq!(response["warnings"], json!(["w"]));
     let patch = STANDARD.decode(response["patch"].as_str().unwrap()).unwrap();
     let patch: Value = serde_json::from_slice(&patch).unwrap();
-    assert_eq!(
-        patch,
-        json!([{"op": "add", "path": "/metadata/labels/a~1b", "value": "é"}])
-    );
+    assert_eq!(patch, expected);
 }
 
 fn denial(message: String) -> Value {

@@ -52,7 +52,7 @@ pub(super) fn check(asked: &Asked, config: &Configuration) -> Result<(), AskErro
     clashes(bindings, |one, other| {
         one.is_empty() && other.is_empty() || one.iter().any(|name| other.contains(name))
     })?;
-    let bytes: usize = bindings.iter().map(|binding| binding.plan.to_json().len()).sum();
+    let bytes: usize = bindings.iter().map(|binding| binding.json.len()).sum();
     if bytes > MAX_PLANS_BYTES {
         let problem = format!(
             "they have {bytes} bytes; at most {MAX_PLANS_BYTES} are allowed: shorten their templates, or use fewer"

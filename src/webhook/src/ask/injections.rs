@@ -53,6 +53,7 @@ fn binding(injection: &Injection, config: &Configuration) -> Binding {
     } = injection;
     Binding {
         plan: plan.clone(),
+        json: plan.to_json(),
         origin: format!("Injection `{name}`"),
         containers: containers.clone(),
         mount_path: mount_path.clone().unwrap_or_else(|| MountPath::of(&plan.binding)),

@@ -56,6 +56,8 @@ pub struct Asked {
 pub struct Binding {
     /// What is fetched, and how it is shown.
     pub plan: Plan,
+    /// The plan's JSON: measured, hashed and carried.
+    pub json: String,
     /// What messages call the place where it is stated, such as "Injection `db`" or "annotation `…/generator`".
     pub origin: String,
     /// Who gets it: all application containers where empty.

@@ -205,6 +205,7 @@ pub(super) fn inline(
         }
     };
     Ok(Some(Binding {
+        json: plan.to_json(),
         plan,
         origin: own.place("generator"),
         containers: modifiers.containers.clone(),

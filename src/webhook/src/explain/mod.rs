@@ -119,7 +119,8 @@ fn outcome(
     );
     let mut after = explained.pod.clone();
     if let Answer::Patched { patch, .. } = &answer {
-        json_patch::patch(&mut after, patch).map_err(ExplainError::Patch)?;
+        let operations = patch.operations().map_err(ExplainError::Json)?;
+        json_patch::patch(&mut after, &operations).map_err(ExplainError::Patch)?;
     }
     Ok(Outcome {
         explained,

@@ -95,7 +95,7 @@ fn diff(outcome: &Outcome) -> Result<String, ExplainError> {
 
 fn patch(answer: &Answer) -> Result<Value, ExplainError> {
     match answer {
-        Answer::Patched { patch, .. } => serde_json::to_value(patch).map_err(ExplainError::Json),
+        Answer::Patched { patch, .. } => serde_json::from_slice(patch.as_bytes()).map_err(ExplainError::Json),
         _ => Ok(json!([])),
     }
 }

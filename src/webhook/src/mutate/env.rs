@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::error::{MutateError, shown};
 use super::names::ENV_VOLUME;
@@ -32,27 +32,46 @@ pub(super) fn of<'s>(recipient: &Recipient<'s>) -> impl Iterator<Item = OurVaria
         })
 }
 
-impl OurVariable<'_> {
+/// A variable as a container has it, from an env file.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct FromFile<'v> {
+    name: &'v str,
+    value_from: ValueFrom<'v>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ValueFrom<'v> {
+    file_key_ref: FileKeyRef<'v>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FileKeyRef<'v> {
+    volume_name: &'static str,
+    path: &'v str,
+    key: &'v str,
+}
+
+impl<'s> OurVariable<'s> {
     /// As the container has it.
-    pub(super) fn value(&self) -> Value {
-        json!({
-            "name": self.name,
-            "valueFrom": { "fileKeyRef": { "volumeName": ENV_VOLUME, "path": self.path(), "key": self.name } },
-        })
+    pub(super) fn value(&self) -> FromFile<'s> {
+        FromFile {
+            name: self.name,
+            value_from: ValueFrom {
+                file_key_ref: FileKeyRef {
+                    volume_name: ENV_VOLUME,
+                    path: &self.share.env_path,
+                    key: self.name,
+                },
+            },
+        }
     }
 
     /// Whether a variable of the pod is this one.
     pub(super) fn is(&self, variable: &Variable<'_>) -> bool {
-        let ours = |(volume, path, key): (&str, &str, &str)| {
-            (volume, key) == (ENV_VOLUME, self.name)
-                && path.strip_suffix(".env") == Some(self.share.binding.plan.binding.as_str())
-        };
-        variable.name == self.name && variable.file.is_some_and(ours)
-    }
-
-    /// Its env file, in the volume.
-    fn path(&self) -> String {
-        format!("{}.env", self.share.binding.plan.binding)
+        variable.name == self.name && variable.file == Some((ENV_VOLUME, &self.share.env_path, self.name))
     }
 }
 

@@ -186,6 +186,9 @@ pub enum MutateError {
          {INJECTED_ANNOTATION} and everything whose name starts with `esi-`"
     )]
     Strip,
+    /// The patch could not be written.
+    #[error("the change of this pod cannot be written: this is a defect of the webhook, not of the pod")]
+    Unwritten,
     /// More than a pod can carry.
     #[error("{what}: {count}, and at most {max} are taken: {remedy}")]
     TooMuch {
@@ -223,6 +226,7 @@ impl MutateError {
             Self::Wrapped { .. } => "wrapped",
             Self::Together { .. } => "together",
             Self::Strip => "strip",
+            Self::Unwritten => "unwritten",
             Self::TooMuch { .. } => "too_much",
         }
     }

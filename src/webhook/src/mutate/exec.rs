@@ -42,7 +42,7 @@ fn prefix(recipient: &Recipient<'_>) -> Vec<String> {
     let environ = esi_core::plan::RelativePath::environ();
     for share in files {
         let file = format!("{}/{environ}", share.binding.mount_path);
-        prefix.extend([ENVIRON.to_owned(), literal(&file)]);
+        prefix.extend([ENVIRON.to_owned(), literal(file)]);
     }
     prefix.push(END.to_owned());
     prefix
@@ -50,8 +50,11 @@ fn prefix(recipient: &Recipient<'_>) -> Vec<String> {
 
 /// Text that Kubernetes expands to itself: it takes `$(NAME)` in commands and in values of variables for a
 /// reference, and `$$` for `$`.
-pub(super) fn literal(text: &str) -> String {
-    text.replace('$', "$$")
+pub(super) fn literal(text: String) -> String {
+    match text.contains('$') {
+        true => text.replace('$', "$$"),
+        false => text,
+    }
 }
 
 /// How many elements of a command are ours; none where it is not wrapped.

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::env::{self, OurVariable};
 use super::error::{MutateError, shown};
 use super::exec;
@@ -18,16 +16,20 @@ use super::select::{self, Recipient};
 use super::servers;
 use super::share::Share;
 use super::taken;
-use super::volumes::{self, Carried};
+use super::volumes::{self, Carried, Volume};
 use super::warnings::Warnings;
 use super::{Context, Mutation};
 use crate::pod::{Kind, Pod};
 
-const SPEC: Step<'_> = Step::Key("spec");
-const METADATA: Step<'_> = Step::Key("metadata");
+const SPEC: Step = Step::Key("spec");
+const METADATA: Step = Step::Key("metadata");
 
-/// The patch for a pod in which nothing of ours is.
-pub(super) fn inject(pod: &Pod<'_>, context: &Context<'_>) -> Result<Mutation, MutateError> {
+/// The patch for a pod in which nothing of ours is, after what took ours out of it.
+pub(super) fn inject(
+    pod: &Pod<'_>,
+    context: &Context<'_>,
+    mut patch: Writer,
+) -> Result<Mutation, MutateError> {
     let Context {
         asked,
         shares,
@@ -37,7 +39,6 @@ pub(super) fn inject(pod: &Pod<'_>, context: &Context<'_>) -> Result<Mutation, M
     } = context;
     taken::check(pod, shares)?;
     let recipients = select::select(pod, shares)?;
-    let mut patch = Writer::default();
     let mut warnings = Warnings::default();
     let mut entries = 0_usize;
     for recipient in &recipients {
@@ -49,7 +50,7 @@ pub(super) fn inject(pod: &Pod<'_>, context: &Context<'_>) -> Result<Mutation, M
 
     let by_init = shares.iter().any(Share::by_init);
     let identity = by_init.then(|| Identity::of_init(pod, &recipients, configuration));
-    let carried: Vec<Carried> = shares
+    let carried: Vec<Carried<'_>> = shares
         .iter()
         .map(|share| volumes::carry(pod, &recipients, share, identity.as_ref(), &mut warnings))
         .collect();
@@ -57,27 +58,31 @@ pub(super) fn inject(pod: &Pod<'_>, context: &Context<'_>) -> Result<Mutation, M
         Some(identity) => {
             let index = position::decide(pod, asked.options.position.as_ref(), &recipients)?;
             let fetched = shares.iter().zip(&carried).filter(|(share, _)| share.by_init());
-            let plans: Vec<&str> = fetched.map(|(_, carried)| carried.plan.as_str()).collect();
+            let plans: Vec<&str> = fetched.map(|(_, carried)| carried.plan.as_ref()).collect();
             let container = init::container(pod, shares, &plans, identity, world, configuration)?;
             let list = [SPEC, Step::Key(Kind::Init.list())];
-            patch.insert(&list, pod.has_init_containers, index, vec![container]);
+            patch.insert(&list, pod.has_init_containers, index, &[container]);
         }
         None if asked.options.position.is_some() => {
             warnings.push("`init-position` has no effect: with `delivery: node` there is no init container");
         }
         None => {}
     }
-    let added = added_volumes(shares, carried, context);
-    patch.append(&[SPEC, Step::Key("volumes")], pod.volumes.is_some(), added);
+    let added = added_volumes(shares, &carried, context);
+    patch.append(&[SPEC, Step::Key("volumes")], pod.volumes.is_some(), &added);
     write_mark(pod, mark, &mut patch);
     Ok(Mutation {
-        patch: patch.finish(),
+        patch: patch.finish()?,
         warnings: warnings.finish(),
     })
 }
 
-fn added_volumes(shares: &[Share<'_>], carried: Vec<Carried>, context: &Context<'_>) -> Vec<Value> {
-    let mut added: Vec<Value> = carried.into_iter().filter_map(|carried| carried.volume).collect();
+fn added_volumes<'c>(
+    shares: &'c [Share<'c>],
+    carried: &'c [Carried<'c>],
+    context: &Context<'c>,
+) -> Vec<Volume<'c>> {
+    let mut added: Vec<_> = carried.iter().filter_map(Carried::volume).collect();
     if shares.iter().any(|share| share.env_file) {
         added.push(volumes::env_files());
     }
@@ -97,7 +102,7 @@ fn write_mark(pod: &Pod<'_>, mark: &str, patch: &mut Writer) {
     let annotations = [METADATA, Step::Key("annotations")];
     let labels = [METADATA, Step::Key("labels")];
     if !pod.has_metadata {
-        patch.add(&[METADATA], Value::Object(serde_json::Map::new()));
+        patch.add(&[METADATA], &BTreeMap::<&str, &str>::new());
     }
     patch.set(&annotations, pod.annotations.is_some(), INJECTED_ANNOTATION, mark);
     patch.set(
@@ -154,10 +159,10 @@ impl<'s> Gift<'s> {
                 shown(container.name),
             ));
         }
-        let variables = self.variables.iter().map(OurVariable::value).collect();
-        patch.insert(&field("env"), container.has_env(), 0, variables);
-        let mounts = self.mounts.iter().map(OurMount::value).collect();
-        patch.append(&field("volumeMounts"), container.has_mounts(), mounts);
+        let variables: Vec<_> = self.variables.iter().map(OurVariable::value).collect();
+        patch.insert(&field("env"), container.has_env(), 0, &variables);
+        let mounts: Vec<_> = self.mounts.iter().map(OurMount::value).collect();
+        patch.append(&field("volumeMounts"), container.has_mounts(), &mounts);
         if !self.prefix.is_empty() {
             for beside in container.commands_beside() {
                 warnings.push(&format!(
@@ -167,7 +172,6 @@ impl<'s> Gift<'s> {
                 ));
             }
         }
-        let prefix = self.prefix.into_iter().map(Value::from).collect();
-        patch.insert(&field("command"), container.command.is_some(), 0, prefix);
+        patch.insert(&field("command"), container.command.is_some(), 0, &self.prefix);
     }
 }

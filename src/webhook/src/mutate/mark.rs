@@ -26,7 +26,7 @@ pub(super) fn of(
     let mut hash = Hash(Context::new(&SHA256));
     for share in shares {
         let binding = share.binding;
-        hash.text(&share.plan);
+        hash.text(&binding.json);
         hash.texts(binding.containers.iter().map(|name| name.as_str()));
         hash.text(binding.mount_path.as_str());
         hash.text(match share.by_init() {

@@ -38,10 +38,9 @@ mod taken;
 mod volumes;
 mod warnings;
 
-use json_patch::Patch;
-
 pub use crate::pod::PodError;
 pub use error::MutateError;
+pub use patch::Patch;
 
 use crate::ask::Asked;
 use crate::config::Configuration;
@@ -49,6 +48,7 @@ use crate::json::Json;
 use crate::pod::Pod;
 use crate::world::World;
 use ours::Ours;
+use patch::Writer;
 use share::Share;
 
 /// What is answered for a pod.
@@ -97,7 +97,7 @@ pub fn mutate(
         mark: &mark,
     };
     let mut mutation = match view.annotation(names::INJECTED_ANNOTATION) {
-        None => inject::inject(&view, &context)?,
+        None => inject::inject(&view, &context, Writer::default())?,
         Some(found) => again(pod, &view, found, &context)?,
     };
     mutation.warnings.splice(0..0, asked.warnings.iter().cloned());
@@ -123,15 +123,17 @@ fn again(
         }
     }
     let strip = ours.strip();
-    if strip.is_empty() {
-        return inject::inject(view, context);
+    if strip.count() == 0 {
+        return inject::inject(view, context, strip);
     }
-    limits::check_removed(strip.0.len())?;
+    limits::check_removed(strip.count())?;
     let mut stripped = pod.to_tree();
-    json_patch::patch(&mut stripped, &strip).map_err(|_broken| MutateError::Strip)?;
-    let mut mutation = inject::inject(&Pod::read(Json::of(&stripped).root())?, context)?;
-    mutation.patch.0.splice(0..0, strip.0);
-    Ok(mutation)
+    let removals = strip
+        .so_far()?
+        .operations()
+        .map_err(|_broken| MutateError::Unwritten)?;
+    json_patch::patch(&mut stripped, &removals).map_err(|_broken| MutateError::Strip)?;
+    inject::inject(&Pod::read(Json::of(&stripped).root())?, context, strip)
 }
 
 #[cfg(test)]

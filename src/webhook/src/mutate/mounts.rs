@@ -1,6 +1,6 @@
 //! The mounts of the containers.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::error::{MutateError, shown};
 use super::names::{BIN, BIN_VOLUME, ENV_VOLUME, NOTHING_SUB_PATH};
@@ -18,6 +18,18 @@ pub(super) struct OurMount<'s> {
     pub(super) path: &'s str,
     pub(super) sub_path: Option<&'static str>,
     pub(super) share: &'s Share<'s>,
+}
+
+/// A mount as a container has it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct VolumeMount<'m> {
+    pub(super) name: &'m str,
+    pub(super) mount_path: &'m str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) read_only: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sub_path: Option<&'static str>,
 }
 
 /// The mounts of a container, in order.
@@ -59,12 +71,13 @@ pub(super) fn of<'s>(recipient: &Recipient<'s>) -> Vec<OurMount<'s>> {
 
 impl OurMount<'_> {
     /// As the container has it.
-    pub(super) fn value(&self) -> Value {
-        let mut value = json!({ "name": self.volume, "mountPath": self.path, "readOnly": true });
-        if let (Some(sub_path), Some(value)) = (self.sub_path, value.as_object_mut()) {
-            value.insert("subPath".to_owned(), Value::from(sub_path));
+    pub(super) fn value(&self) -> VolumeMount<'_> {
+        VolumeMount {
+            name: self.volume,
+            mount_path: self.path,
+            read_only: true,
+            sub_path: self.sub_path,
         }
-        value
     }
 
     /// Whether a mount of the pod is this one.

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use json_patch::Patch;
-
 use super::env;
 use super::exec;
 use super::identity::Identity;
@@ -79,16 +77,9 @@ impl<'p> Ours<'p> {
         let identity = self.init.map(by_init);
         let suits = |share: &Share<'_>| {
             let warnings = &mut Warnings::default();
-            let wanted = volumes::carry(self.pod, &served, share, identity.as_ref(), warnings).volume;
+            let carried = volumes::carry(self.pod, &served, share, identity.as_ref(), warnings);
             let found = self.volumes.iter().find(|volume| volume.name == share.volume);
-            let wanted = wanted
-                .as_ref()
-                .and_then(|volume| volume.get("csi")?.get("volumeAttributes"));
-            let found = found.and_then(|volume| volume.raw.get("csi")?.get("volumeAttributes"));
-            match (wanted, found) {
-                (Some(wanted), Some(found)) => found.is(wanted),
-                (wanted, found) => wanted.is_none() && found.is_none(),
-            }
+            carried.tells(found.and_then(|volume| volume.raw.get("csi")?.get("volumeAttributes")))
         };
         self.init.and_then(|init| init.run_as_user) == identity.as_ref().map(|identity| identity.user)
             && self.shares.iter().all(suits)
@@ -100,7 +91,7 @@ impl<'p> Ours<'p> {
             volume.name == *name
                 && volume
                     .raw
-                    .get(*source)
+                    .get(source)
                     .is_some_and(|source| source.as_object().is_some())
         };
         // Names are unique in a pod that Kubernetes takes.
@@ -152,7 +143,7 @@ impl<'p> Ours<'p> {
     }
 
     /// Takes it all out, apart from the mark, which is written anew.
-    pub(super) fn strip(&self) -> Patch {
+    pub(super) fn strip(&self) -> Writer {
         let mut patch = Writer::default();
         for container in self.pod.containers.iter().filter(|container| !is_ours(container)) {
             self.strip_container(container, &mut patch);
@@ -167,7 +158,7 @@ impl<'p> Ours<'p> {
         for volume in self.volumes.iter().rev() {
             patch.remove(&[Step::Key("spec"), Step::Key("volumes"), Step::At(volume.index)]);
         }
-        patch.finish()
+        patch
     }
 
     fn strip_container(&self, container: &Container<'_>, patch: &mut Writer) {

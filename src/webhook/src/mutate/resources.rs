@@ -3,7 +3,7 @@
 //! The rules are Kubernetes' own (`ComputePodQOS`): only cpu and memory count, over all containers, and a request
 //! that is not stated is the limit.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::config::InitContainer;
 use crate::pod::{Container, Pod, Quantity};
@@ -11,22 +11,38 @@ use crate::pod::{Container, Pod, Quantity};
 const CPU: &str = "cpu";
 const MEMORY: &str = "memory";
 
+/// What a container asks for, and may use.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Resources<'i> {
+    limits: Amounts<'i>,
+    requests: Amounts<'i>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Amounts<'i> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cpu: Option<&'i str>,
+    memory: &'i str,
+}
+
 /// Its `resources`; absent where it must have none.
-pub(super) fn of_init(pod: &Pod<'_>, init: &InitContainer) -> Option<Value> {
+pub(super) fn of_init<'i>(pod: &Pod<'_>, init: &'i InitContainer) -> Option<Resources<'i>> {
     if pod.has_own_resources {
         // The pod's budget is everybody's, and the sum of what containers state may not exceed it.
         return None;
     }
-    let (cpu, memory) = (&init.cpu, &init.memory);
-    let all = json!({ CPU: cpu, MEMORY: memory });
-    match Class::of(pod) {
-        Class::BestEffort => None,
-        Class::Guaranteed => Some(json!({ "limits": all, "requests": all })),
-        Class::Burstable if every(pod, |container| container.limit(CPU).is_some()) => {
-            Some(json!({ "limits": all, "requests": all }))
-        }
-        Class::Burstable => Some(json!({ "limits": { MEMORY: memory }, "requests": all })),
-    }
+    let memory = init.memory.as_str();
+    let requests = Amounts {
+        cpu: Some(&init.cpu),
+        memory,
+    };
+    let limits = match Class::of(pod) {
+        Class::BestEffort => return None,
+        Class::Guaranteed => requests,
+        Class::Burstable if every(pod, |container| container.limit(CPU).is_some()) => requests,
+        Class::Burstable => Amounts { cpu: None, memory },
+    };
+    Some(Resources { limits, requests })
 }
 
 /// A quality of service class.

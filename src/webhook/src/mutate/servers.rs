@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use esi_core::names::ServerName;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
-use super::names::{INIT_TOKENS, TOKEN_VOLUME};
+use super::names::INIT_TOKENS;
 use super::share::Share;
+use super::volumes::{self, Token, Volume};
 use crate::config::{InitContainer, Server};
 
 /// The token where all servers take the same.
@@ -35,33 +36,50 @@ fn token_files<'s>(servers: &BTreeMap<&'s ServerName, &'s Server>) -> BTreeMap<&
     files
 }
 
+/// A server as `esi-cli` reads it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Described<'s> {
+    audience: &'s str,
+    ca: &'s str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_file: Option<String>,
+    url: &'s str,
+}
+
 /// The servers as `esi-cli` reads them.
 pub(super) fn describe(servers: &BTreeMap<&ServerName, &Server>) -> String {
     let files = token_files(servers);
-    let mut all = Map::new();
-    for (name, server) in servers {
-        let mut one = json!({ "url": server.url, "ca": server.ca, "audience": server.audience });
+    let one = |server: &'_ Server| {
         let file = files.get(server.audience.as_str()).filter(|_| files.len() > 1);
-        if let (Some(file), Some(one)) = (file, one.as_object_mut()) {
-            one.insert(
-                "tokenFile".to_owned(),
-                Value::from(format!("{INIT_TOKENS}/{file}")),
-            );
-        }
-        all.insert(name.to_string(), one);
-    }
-    Value::Object(all).to_string()
-}
-
-/// The volume of tokens: one for each audience. kubelet makes them readable for the init container alone where the
-/// pod's users allow, and no other container mounts them.
-pub(super) fn token_volume(servers: &BTreeMap<&ServerName, &Server>, init: &InitContainer) -> Value {
-    let expiration = init.token_lifetime.as_secs();
-    let sources: Vec<Value> = token_files(servers)
-        .into_iter()
-        .map(|(audience, path)| {
-            json!({ "serviceAccountToken": { "audience": audience, "expirationSeconds": expiration, "path": path } })
+        file.map(|file| format!("{INIT_TOKENS}/{file}"))
+    };
+    let all: BTreeMap<&str, Described<'_>> = servers
+        .iter()
+        .map(|(name, server)| {
+            let described = Described {
+                audience: &server.audience,
+                ca: &server.ca,
+                token_file: one(server),
+                url: &server.url,
+            };
+            (name.as_str(), described)
         })
         .collect();
-    json!({ "name": TOKEN_VOLUME, "projected": { "sources": sources } })
+    // Texts always serialise.
+    serde_json::to_string(&all).unwrap_or_default()
+}
+
+/// The volume of tokens: one for each audience.
+pub(super) fn token_volume<'s>(
+    servers: &BTreeMap<&'s ServerName, &'s Server>,
+    init: &InitContainer,
+) -> Volume<'s> {
+    let expiration_seconds = init.token_lifetime.as_secs();
+    let files = token_files(servers).into_iter();
+    volumes::tokens(files.map(|(audience, path)| Token {
+        audience,
+        expiration_seconds,
+        path,
+    }))
 }

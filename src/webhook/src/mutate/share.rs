@@ -3,7 +3,7 @@
 use esi_resources::injection::Delivery;
 
 use super::error::{MutateError, shown_list};
-use super::names::{BIN_VOLUME, ENV_VOLUME, NOTHING, TOKEN_VOLUME, volume_of};
+use super::names::{BIN_VOLUME, ENV_VOLUME, INIT_VOLUMES, NOTHING, TOKEN_VOLUME, volume_of};
 use crate::ask::{Asked, Binding};
 use crate::config::{Configuration, Server, VolumeKind};
 use crate::world::{EnvFiles, World};
@@ -12,12 +12,14 @@ use crate::world::{EnvFiles, World};
 #[derive(Debug)]
 pub(super) struct Share<'a> {
     pub(super) binding: &'a Binding,
-    /// Its plan's JSON, which is both hashed and carried.
-    pub(super) plan: String,
     /// Whom it is fetched from.
     pub(super) server: &'a Server,
     /// The name of its volume.
     pub(super) volume: String,
+    /// Where the init container has that volume.
+    pub(super) init_path: String,
+    /// Its env file, in [`ENV_VOLUME`].
+    pub(super) env_path: String,
     /// What that volume is; absent where it needs none.
     pub(super) carrier: Option<VolumeKind>,
     /// What containers see of the volume.
@@ -55,9 +57,10 @@ impl<'a> Share<'a> {
         let env_file = plan.has_variables() && !exec;
         Self {
             binding,
-            plan: plan.to_json(),
             server,
             volume,
+            init_path: format!("{INIT_VOLUMES}{}", plan.binding),
+            env_path: format!("{}.env", plan.binding),
             carrier,
             view,
             env_file,

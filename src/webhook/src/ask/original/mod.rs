@@ -184,6 +184,7 @@ fn binding(
     })?;
     let mount_path = mount_path.unwrap_or_else(|| MountPath::of(&plan.binding));
     Ok(Binding {
+        json: plan.to_json(),
         plan,
         origin,
         containers: modifiers.containers.clone(),

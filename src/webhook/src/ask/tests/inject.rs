@@ -17,12 +17,13 @@ fn a_named_injection_is_a_binding() {
     let asked = ask_in(&world, &[("esi/inject", "db")]).unwrap().unwrap();
     let Binding {
         plan,
+        json,
         origin,
         containers,
         mount_path,
         delivery,
     } = &asked.bindings[0];
-    assert_eq!(*plan, injection("db", FILES).plan);
+    assert_eq!((plan, json), (&injection("db", FILES).plan, &plan.to_json()));
     assert_eq!(origin, "Injection `db`");
     assert_eq!(containers[0].as_str(), "app");
     assert_eq!((mount_path.as_str(), *delivery), ("/etc/db", Delivery::Node));

@@ -95,6 +95,7 @@ impl Bind {
                 None => MountPath::of(&plan.binding),
             },
             delivery: self.delivery,
+            json: plan.to_json(),
             plan,
         }
     }
@@ -227,7 +228,7 @@ pub(crate) fn try_mutate(pod: &Value, asked: &Asked) -> Result<Mutation, MutateE
 
 pub(crate) fn apply(pod: &Value, mutation: &Mutation) -> Value {
     let mut patched = pod.clone();
-    json_patch::patch(&mut patched, &mutation.patch).unwrap();
+    json_patch::patch(&mut patched, &mutation.patch.operations().unwrap()).unwrap();
     patched
 }
 

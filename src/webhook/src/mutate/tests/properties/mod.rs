@@ -89,7 +89,8 @@ fn stripped(patched: &Value, asked: &Asked) -> Value {
     let document = Json::of(patched);
     let view = Pod::read(document.root()).unwrap();
     let mut rest = patched.clone();
-    json_patch::patch(&mut rest, &Ours::find(&view, &shares).strip()).unwrap();
+    let removals = Ours::find(&view, &shares).strip().finish().unwrap();
+    json_patch::patch(&mut rest, &removals.operations().unwrap()).unwrap();
     unmark(rest)
 }
 
