@@ -10,7 +10,7 @@ use esi_core::names::ObjectName;
 use esi_core::{NoCheckpoint, SystemClock};
 use esi_runtime::args::{LogArgs, duration};
 
-use crate::app::{self, AppError, Config};
+use crate::app::{self, AppError, Config, ServersAt};
 use crate::csi::DriverName;
 use crate::request::KubeletRoot;
 
@@ -59,6 +59,13 @@ struct Serve {
     /// [default: `plugins/<driver>/state` in kubelet's directory]
     #[arg(long, env = "ESI_STATE_DIR", value_name = "DIR")]
     state_dir: Option<PathBuf>,
+    /// The federation servers that plans may name: JSON, by name, each with `url`, `ca` or `caFile`, and `audience`.
+    /// Read again when it changes. Without it no volume is filled by the daemon (delivery `node`).
+    #[arg(long, env = "ESI_SERVERS_FILE", value_name = "FILE", requires = "token_dir")]
+    servers: Option<PathBuf>,
+    /// The daemon's own tokens: for each server the file of its name, with a token for that server's audience.
+    #[arg(long, env = "ESI_TOKEN_DIR", value_name = "DIR", requires = "servers")]
+    token_dir: Option<PathBuf>,
     /// Refuse to start where volumes could be swapped out.
     #[arg(long, env = "ESI_REQUIRE_NOSWAP")]
     require_noswap: bool,
@@ -106,6 +113,8 @@ impl Serve {
             node_name,
             driver,
             state_dir,
+            servers,
+            token_dir,
             require_noswap,
             admin_listen,
             drain,
@@ -122,6 +131,9 @@ impl Serve {
             kubelet_root,
             node: node_name,
             driver,
+            servers: servers
+                .zip(token_dir)
+                .map(|(file, tokens)| ServersAt { file, tokens }),
             require_noswap,
             admin_listen,
             drain,
@@ -168,5 +180,19 @@ mod tests {
         ];
         let error = Args::try_parse_from(line).unwrap_err().to_string();
         assert!(error.contains("absolute path"), "{error}");
+    }
+
+    #[test]
+    fn servers_come_with_the_daemons_own_tokens() {
+        let at = ServersAt {
+            file: "/etc/esi/servers.json".into(),
+            tokens: "/tokens".into(),
+        };
+        let flags = ["--servers", "/etc/esi/servers.json", "--token-dir", "/tokens"];
+        assert_eq!(config(&flags).servers, Some(at));
+        assert_eq!(config(&[]).servers, None);
+        let line = ["esi-node", "serve", "--node-name", "n", "--servers", "s.json"];
+        let error = Args::try_parse_from(line).unwrap_err().to_string();
+        assert!(error.contains("--token-dir"), "{error}");
     }
 }

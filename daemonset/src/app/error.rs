@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::csi::probe::Unanswered;
 use crate::csi::socket::SocketError;
 use crate::mount::KernelError;
+use crate::server::ServersError;
 use crate::state::StateError;
 
 /// Why a daemon could not start, or ended. For a person at a terminal or a log: sources are shown.
@@ -38,6 +39,9 @@ pub enum AppError {
     /// The records.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The federation servers.
+    #[error(transparent)]
+    Servers(#[from] ServersError),
     /// A socket.
     #[error(transparent)]
     Socket(#[from] SocketError),

@@ -31,9 +31,11 @@ use crate::csi::identity::IdentityService;
 use crate::csi::node::NodeService;
 use crate::csi::registration::{self, RegistrationService, Standing};
 use crate::csi::socket::{Paths, Socket, remove_stale};
-use crate::csi::{DriverName, probe, server};
+use crate::csi::{self, DriverName, probe};
+use crate::fill::{Fill, NodeFill};
 use crate::mount::{Kernel, Pods, Staging};
 use crate::request::KubeletRoot;
+use crate::server;
 use crate::state::{BootId, Store};
 use crate::volume::{Driver, Parts, Volumes};
 
@@ -48,6 +50,8 @@ pub struct Config {
     pub driver: DriverName,
     /// The directory of the records.
     pub state: PathBuf,
+    /// The federation servers; without them the daemon fills no volume, and init containers do.
+    pub servers: Option<ServersAt>,
     /// Whether volumes that could be swapped out are none.
     pub require_noswap: bool,
     /// Where health and metrics are served; port 0 takes a free one.
@@ -58,6 +62,15 @@ pub struct Config {
     pub clock: Arc<dyn Clock>,
     /// The named steps.
     pub checkpoint: Arc<dyn Checkpoint>,
+}
+
+/// Where the federation servers are described.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServersAt {
+    /// The file of servers.
+    pub file: PathBuf,
+    /// The directory of the daemon's own tokens, each in a file called as its server.
+    pub tokens: PathBuf,
 }
 
 /// A daemon that listens.
@@ -87,6 +100,7 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
         node,
         driver,
         state,
+        servers,
         require_noswap,
         admin_listen,
         drain,
@@ -103,6 +117,14 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
     let (shutdown, readiness) = (Shutdown::new(), Readiness::new());
     let awaited = readiness.block(REGISTRATION);
     let mut tasks = Tasks::new(shutdown.clone());
+    let servers = match servers {
+        Some(ServersAt { file, tokens }) => {
+            let (servers, follower) = server::open(file, tokens)?;
+            tasks.spawn_companion("servers", follower.run());
+            Some(servers)
+        }
+        None => None,
+    };
 
     let volumes = Arc::new({
         let (root, home) = (kubelet_root.clone(), home.clone());
@@ -114,12 +136,16 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
             if require_noswap {
                 kernel.require_noswap()?;
             }
+            let fill: Arc<dyn Fill> = match servers {
+                Some(servers) => Arc::new(NodeFill::new(servers, Arc::clone(&pods))),
+                None => Arc::new(NoServers),
+            };
             Ok(Volumes::start(Parts {
                 pods,
                 kernel,
                 store: Store::open(&state)?,
                 boot,
-                fill: Arc::new(NoServers),
+                fill,
                 keep: Arc::new(()),
                 clock,
                 checkpoint,
@@ -140,7 +166,7 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
         let identity = IdentityService::new(driver);
         let shutdown = shutdown.clone();
         async move {
-            let ended = server::csi(socket, identity, node, shutdown).await;
+            let ended = csi::server::csi(socket, identity, node, shutdown).await;
             volumes.drain().await;
             ended
         }
@@ -155,7 +181,7 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
     tasks.spawn_companion("readiness", follow(standing, readiness.clone(), awaited));
     tasks.spawn(
         "registration",
-        server::registration(socket, registration, shutdown.clone()),
+        csi::server::registration(socket, registration, shutdown.clone()),
     );
     let state = AdminState {
         readiness: readiness.clone(),
