@@ -93,29 +93,33 @@ pub(super) fn check(
     recipient: &Recipient<'_>,
     ours: &[OurMount<'_>],
 ) -> Result<(), MutateError> {
-    for (index, mount) in ours.iter().enumerate() {
+    let own: Vec<_> = ours.iter().map(|mount| (mount, parts(mount.path))).collect();
+    let others = recipient.container.mounts();
+    let others: Vec<_> = others.map(|mount| (mount, parts(mount.path))).collect();
+    for (index, (mount, path)) in own.iter().enumerate() {
         let refuse = |other| Err(conflict(recipient, mount, other));
-        for other in ours.iter().take(index) {
-            if relate(mount.path, other.path) != Relation::Apart {
+        for (other, other_path) in own.iter().take(index) {
+            if relate(path, other_path) != Relation::Apart {
                 return refuse(format!(
                     "{} puts its own, at {}",
                     other.share.binding.origin, other.path
                 ));
             }
         }
-        for other in recipient.container.mounts() {
-            let path = shown(other.path);
-            match relate(mount.path, other.path) {
+        for (other, other_path) in &others {
+            match relate(path, other_path) {
                 Relation::Apart => {}
                 Relation::Same => return refuse("another volume is mounted".to_owned()),
                 Relation::Inside => {
                     return refuse(format!(
-                        "the volume at {path} would be mounted below, in what is read-only"
+                        "the volume at {} would be mounted below, in what is read-only",
+                        shown(other.path)
                     ));
                 }
-                Relation::Around if is_read_only(pod, &other) => {
+                Relation::Around if is_read_only(pod, other) => {
                     return refuse(format!(
-                        "the read-only volume at {path} is around it, in which no directory can be made"
+                        "the read-only volume at {} is around it, in which no directory can be made",
+                        shown(other.path)
                     ));
                 }
                 Relation::Around => {}
@@ -124,7 +128,7 @@ pub(super) fn check(
         if recipient
             .container
             .device_paths()
-            .any(|path| relate(mount.path, path) == Relation::Same)
+            .any(|other| relate(path, &parts(other)) == Relation::Same)
         {
             return refuse("a block device is".to_owned());
         }
@@ -156,10 +160,8 @@ enum Relation {
     Apart,
 }
 
-/// By components, as a container runtime cleans paths: `/a//b/` is `/a/b`, and so is `/a/x/../b`.
-fn relate(ours: &str, other: &str) -> Relation {
-    let (ours, other) = (parts(ours), parts(other));
-    match (ours.starts_with(&other), other.starts_with(&ours)) {
+fn relate(ours: &[&str], other: &[&str]) -> Relation {
+    match (ours.starts_with(other), other.starts_with(ours)) {
         (true, true) => Relation::Same,
         (false, true) => Relation::Inside,
         (true, false) => Relation::Around,
@@ -167,6 +169,7 @@ fn relate(ours: &str, other: &str) -> Relation {
     }
 }
 
+/// The components of a path, as a container runtime cleans it: `/a//b/` is `/a/b`, and so is `/a/x/../b`.
 fn parts(path: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     for part in path.split('/') {
@@ -199,7 +202,7 @@ mod tests {
             ("/etc/dbx", Relation::Apart),
             ("/var", Relation::Apart),
         ] {
-            assert_eq!(relate("/etc/db", other), relation, "{other}");
+            assert_eq!(relate(&parts("/etc/db"), &parts(other)), relation, "{other}");
         }
     }
 }

@@ -3,6 +3,7 @@
 //! It is text from the beginning: it goes to the API server as it is, and nobody here looks into it again but
 //! `again`, for pods that are marked, and `explain`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -101,7 +102,11 @@ impl Writer {
 
     /// Adds a value.
     pub(super) fn add(&mut self, path: &[Step], value: &(impl Serialize + ?Sized)) {
-        self.begin("add", path);
+        self.add_at(path, None, value);
+    }
+
+    fn add_at(&mut self, path: &[Step], last: Option<Step>, value: &(impl Serialize + ?Sized)) {
+        self.begin("add", path.iter().copied().chain(last));
         self.text.extend_from_slice(b",\"value\":");
         self.json(value);
         self.text.push(b'}');
@@ -109,7 +114,7 @@ impl Writer {
 
     /// Removes a value.
     pub(super) fn remove(&mut self, path: &[Step]) {
-        self.begin("remove", path);
+        self.begin("remove", path.iter().copied());
         self.text.push(b'}');
     }
 
@@ -119,7 +124,7 @@ impl Writer {
             return self.make(list, values);
         }
         for value in values {
-            self.add(&join(list, Step::End), value);
+            self.add_at(list, Some(Step::End), value);
         }
     }
 
@@ -129,7 +134,8 @@ impl Writer {
             return self.make(list, values);
         }
         for (offset, value) in values.iter().enumerate() {
-            self.add(&join(list, Step::At(index.saturating_add(offset))), value);
+            let at = Step::At(index.saturating_add(offset));
+            self.add_at(list, Some(at), value);
         }
     }
 
@@ -142,8 +148,8 @@ impl Writer {
     /// Sets a field of an object, which is made where there is none.
     pub(super) fn set(&mut self, object: &[Step], exists: bool, key: &'static str, value: &str) {
         match exists {
-            true => self.add(&join(object, Step::Key(key)), value),
-            false => self.add(object, &std::collections::BTreeMap::from([(key, value)])),
+            true => self.add_at(object, Some(Step::Key(key)), value),
+            false => self.add(object, &BTreeMap::from([(key, value)])),
         }
     }
 
@@ -173,7 +179,7 @@ impl Writer {
         so_far.finish()
     }
 
-    fn begin(&mut self, operation: &str, path: &[Step]) {
+    fn begin(&mut self, operation: &str, path: impl Iterator<Item = Step>) {
         self.text.push(if self.count == 0 { b'[' } else { b',' });
         self.count = self.count.saturating_add(1);
         self.text.extend_from_slice(b"{\"op\":\"");
@@ -181,7 +187,7 @@ impl Writer {
         self.text.extend_from_slice(b"\",\"path\":\"");
         for step in path {
             self.text.push(b'/');
-            match *step {
+            match step {
                 Step::Key(key) => self.key(key),
                 Step::At(index) => self.json(&index),
                 Step::End => self.text.push(b'-'),
@@ -204,12 +210,6 @@ impl Writer {
     fn json(&mut self, value: &(impl Serialize + ?Sized)) {
         self.broken |= serde_json::to_writer(&mut self.text, value).is_err();
     }
-}
-
-fn join(path: &[Step], step: Step) -> Vec<Step> {
-    let mut path = path.to_vec();
-    path.push(step);
-    path
 }
 
 #[cfg(test)]
