@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use esi_core::{Classify as _, Code, Generation};
@@ -247,18 +249,33 @@ fn an_unpublish_stops_a_publish_that_waits_for_the_server() {
 #[test]
 fn a_link_on_the_way_is_refused_and_nothing_behind_it_is_touched() {
     alone(async {
-        for depth in 0..4 {
+        // Away from kubelet's directories, or to another place among them.
+        for (away, depth) in [true, false]
+            .into_iter()
+            .flat_map(|away| (0..4).map(move |depth| (away, depth)))
+        {
             let world = World::new();
             world.add_pod(1);
-            let elsewhere = world.path().join("elsewhere");
+            let link: PathBuf = target(1).parent().iter().take(depth + 1).collect();
+            let link = world.root().pods().join(link);
+            let (elsewhere, leads_to) = if away {
+                let path = world.path().join("elsewhere");
+                (path.clone(), path)
+            } else {
+                let relative = Path::new(&"../".repeat(depth)).join("elsewhere");
+                (world.root().pods().join("elsewhere"), relative)
+            };
             // The same tree behind the link, so that following it would succeed.
-            let link: std::path::PathBuf = target(1).parent().iter().take(depth + 1).collect();
-            let real = world.root().pods().join(&link);
-            fs::rename(&real, &elsewhere)
-                .or_else(|_other_mount| copy(&real, &elsewhere))
-                .unwrap();
-            symlink(&elsewhere, &real).unwrap();
-            let before = snapshot(world.path(), &[world.state(), world.path().join("journal")]);
+            let copied = Command::new("cp").arg("-a").args([&link, &elsewhere]).status();
+            assert!(copied.unwrap().success());
+            fs::remove_dir_all(&link).unwrap();
+            symlink(leads_to, &link).unwrap();
+            assert!(
+                world.parent(1).join("vol_data.json").exists(),
+                "the link leads there"
+            );
+            let without = [world.state(), world.path().join("journal")];
+            let before = snapshot(world.path(), &without);
             let volumes = world.start();
             for delivery in [Delivery::Init, Delivery::Node] {
                 let error = volumes.publish(publish(1, delivery)).await.unwrap_err();
@@ -266,22 +283,10 @@ fn a_link_on_the_way_is_refused_and_nothing_behind_it_is_touched() {
                 assert_eq!(error.code(), Code::FailedPrecondition, "nothing was done");
             }
             volumes.unpublish(unpublish(1)).await.unwrap_err();
-            assert_eq!(
-                snapshot(world.path(), &[world.state(), world.path().join("journal")]),
-                before
-            );
+            assert_eq!(snapshot(world.path(), &without), before);
             assert_eq!(World::all_mounts(), 0);
         }
     });
-}
-
-fn copy(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
-    let copied = std::process::Command::new("cp")
-        .arg("-a")
-        .args([from, to])
-        .status()?;
-    assert!(copied.success());
-    fs::remove_dir_all(from)
 }
 
 #[test]
