@@ -9,6 +9,8 @@ mod fake;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod mounting;
+#[cfg(test)]
 mod namespace;
 #[cfg(test)]
 mod publish;
