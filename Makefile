@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fuzz bench needs cli crds kubernetes clean
+.PHONY: help demo test lint fuzz bench needs cli crds kubernetes sanity clean
 
 # Outside the checkout, so that a fresh clone builds only what changed.
 export XDG_CACHE_HOME ?= $(HOME)/.cache
@@ -22,7 +22,7 @@ demo: ## Mint a PostgreSQL user, use it, see it go
 	@cargo build --quiet --bins -p esi-federation -p esi-cli
 	@cargo run --quiet -p esi-tests --bin demo
 
-test: needs lint cli kubernetes ## Run every check
+test: needs lint cli kubernetes sanity ## Run every check
 	@echo "building the binaries under test" >&2
 	@cargo build --quiet --workspace --bins
 	@echo "running the tests" >&2
@@ -54,6 +54,9 @@ crds: ## Write the custom resource definitions that the types state
 
 kubernetes: ## Build the API server that the tests start
 	@tests/kubernetes/build >/dev/null
+
+sanity: ## Build the conformance test of CSI drivers
+	@tests/csi-sanity/build >/dev/null
 
 needs: ## Install what tests and demo need
 	@tests/needs test

@@ -4,6 +4,7 @@ mod eventually;
 pub mod federation;
 pub mod issuer;
 pub mod kubernetes;
+pub mod node;
 pub mod openbao;
 pub mod postgres;
 pub mod process;

@@ -1,4 +1,8 @@
-//! The node daemon's parts against the shipped server and a real PostgreSQL.
+//! The node daemon: `esi-node`, the shipped binary, in a mount namespace of its own; its parts against the shipped
+//! server and a real PostgreSQL; its manifests.
 
+mod csi_sanity;
 mod fill;
 mod manifests;
+mod registration;
+mod volumes;

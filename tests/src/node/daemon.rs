@@ -1,0 +1,161 @@
+//! The daemon's process, in a mount namespace of its own.
+//!
+//! kubelet's root is an ordinary directory, bound onto itself and shared inside the namespace: sockets, and what is not
+//! mounted, are the same for the test, and what is mounted is seen through the process ([`Daemon::inside`]).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use tempfile::TempDir;
+
+use super::Kubelet;
+use crate::federation::binary;
+use crate::process::Server;
+
+const DRIVER: &str = "esi.csi.external-secrets.io";
+const NODE: &str = "node-1";
+
+/// A daemon on a kubelet root of its own. It may be stopped, killed and started again on the same root; what was mounted
+/// lasts as long as the namespace, which is as long as the process.
+#[derive(Debug)]
+pub struct Daemon {
+    directory: TempDir,
+    process: Option<Server>,
+    flags: Vec<String>,
+}
+
+impl Daemon {
+    /// Makes the root; nothing runs yet.
+    pub fn prepare() -> Result<Self> {
+        let directory = tempfile::Builder::new().prefix("esi-node-").tempdir()?;
+        let daemon = Self {
+            directory,
+            process: None,
+            flags: vec![],
+        };
+        for kubelets in ["pods", "plugins", "plugins_registry"] {
+            fs::create_dir_all(daemon.root().join(kubelets))?;
+        }
+        Ok(daemon)
+    }
+
+    /// The same, running, and registered with kubelet.
+    pub async fn start() -> Result<(Self, Kubelet)> {
+        let mut daemon = Self::prepare()?;
+        daemon.run()?;
+        let kubelet = daemon.register().await?;
+        Ok((daemon, kubelet))
+    }
+
+    /// With these flags more.
+    #[must_use]
+    pub fn with(mut self, flags: &[&str]) -> Self {
+        self.flags.extend(flags.iter().map(|flag| (*flag).to_owned()));
+        self
+    }
+
+    /// Starts the process.
+    pub fn run(&mut self) -> Result<()> {
+        const PREPARE: &str = r#"
+            set -e
+            mount --bind "$1" "$1"
+            mount --make-rshared "$1"
+            shift
+            exec "$@"
+        "#;
+        let root = self.root().display().to_string();
+        let program = binary("esi-node")?.display().to_string();
+        let mut args = vec![
+            "--mount",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            PREPARE,
+            "sh",
+            &root,
+            &program,
+        ];
+        args.extend([
+            "serve",
+            "--kubelet-root",
+            &root,
+            "--node-name",
+            NODE,
+            "--driver",
+            DRIVER,
+        ]);
+        args.extend(["--admin-listen", "127.0.0.1:0"]);
+        args.extend(self.flags.iter().map(String::as_str));
+        let process = Server::start("root", Path::new("unshare"), &args, &self.log_file())?;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// Waits for the process to listen, and registers it as kubelet does.
+    pub async fn register(&mut self) -> Result<Kubelet> {
+        let root = self.root();
+        let looked_for = Kubelet::unregistered(&root, DRIVER);
+        let listens = async || looked_for.is_there().await;
+        self.process_mut()?
+            .wait_until_async("it answers kubelet", listens)
+            .await?;
+        Kubelet::register(&root, DRIVER).await
+    }
+
+    /// kubelet's root, as everybody calls it.
+    #[must_use]
+    pub fn root(&self) -> PathBuf {
+        self.directory.path().join("kubelet")
+    }
+
+    /// A path as the process sees it: with what is mounted there.
+    pub fn inside(&self, path: &Path) -> Result<PathBuf> {
+        let pid = self.process()?.pid();
+        let path = path.strip_prefix("/")?;
+        Ok(Path::new("/proc").join(pid.to_string()).join("root").join(path))
+    }
+
+    /// The process's table of mounts, the lines that have this text.
+    pub fn mounts(&self, of: &str) -> Result<Vec<String>> {
+        let table = fs::read_to_string(format!("/proc/{}/mountinfo", self.process()?.pid()))?;
+        Ok(table
+            .lines()
+            .filter(|line| line.contains(of))
+            .map(str::to_owned)
+            .collect())
+    }
+
+    /// Where health and metrics are served.
+    pub fn admin(&self) -> Result<String> {
+        let log = self.log();
+        let line = log
+            .lines()
+            .find(|line| line.contains("admin_address"))
+            .context("it says where")?;
+        let said: serde_json::Value = serde_json::from_str(line)?;
+        let address = said["admin_address"].as_str().context("it is an address")?;
+        Ok(format!("http://{address}"))
+    }
+
+    /// The process.
+    pub fn process(&self) -> Result<&Server> {
+        self.process.as_ref().context("the daemon does not run")
+    }
+
+    /// The process, to stop or to kill.
+    pub fn process_mut(&mut self) -> Result<&mut Server> {
+        self.process.as_mut().context("the daemon does not run")
+    }
+
+    /// Everything that it has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.directory.path().join("log")
+    }
+}
