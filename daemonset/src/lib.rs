@@ -16,6 +16,8 @@ pub mod app;
 pub mod args;
 pub mod csi;
 pub mod fill;
+pub mod keep;
+pub mod metrics;
 pub mod mount;
 pub mod request;
 pub mod server;

@@ -69,6 +69,12 @@ pub enum NodeFillError {
     /// The files could not be written.
     #[error("the credential cannot be delivered: {0}")]
     Deliver(#[source] DeliveryError),
+    /// Its pod may write to the volume, and only root could write there too.
+    #[error(
+        "the volume is writable for its pod, and the daemon would have to write there as root: give all containers of \
+         the pod one `runAsUser` that is not 0, or use delivery `node`"
+    )]
+    Writable,
     /// The thread that was to write is gone.
     #[error("the daemon stopped before the credential was delivered")]
     Stopped,
@@ -100,7 +106,7 @@ impl Classify for NodeFillError {
 
     fn retry(&self) -> Retry {
         match self {
-            Self::ExecVariables | Self::BadToken { .. } => Retry::Never,
+            Self::ExecVariables | Self::BadToken { .. } | Self::Writable => Retry::Never,
             // A person may list the audience or add the server, and a republish brings it.
             Self::Server(_)
             | Self::NoToken { .. }
@@ -124,6 +130,7 @@ impl Classify for NodeFillError {
             Self::EnvDirectory(_) => "fill_env_directory",
             Self::Issue { source, .. } => source.kind(),
             Self::Deliver(error) => error.kind(),
+            Self::Writable => "fill_writable",
             Self::Stopped => "fill_stopped",
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use esi_api::v1::Reason;
 use esi_client::{Budget, CallError, Client, Issued, Token};
-use esi_core::chain;
+use esi_core::{Timestamp, chain};
 use tracing::warn;
 
 use super::deliver::deliver;
@@ -16,7 +16,7 @@ use super::env::EnvDirectory;
 use super::error::NodeFillError;
 use super::port::{Fill, FillError, Filled};
 use crate::mount::Pods;
-use crate::request::{Publish, VolumeId};
+use crate::request::{Delivery, Publish, VolumeId};
 use crate::server::{Server, Servers};
 
 /// The time of an issue, retries included. With the wait for the env directory and what rendering takes it stays
@@ -57,7 +57,32 @@ impl NodeFill {
         }
     }
 
-    async fn filled(&self, volume: &Publish, root: OwnedFd) -> Result<Filled, NodeFillError> {
+    /// Issues the successor of what a volume shows, and writes it there, and the env file beside it. `root` is the
+    /// root of the volume, wherever it is mounted; its descriptor is closed before this returns. The volume's lock is
+    /// held. Then [`Fill::shown`] is to be called.
+    ///
+    /// May be dropped at any await.
+    ///
+    /// # Errors
+    /// If readers do not see the successor: then they see what they saw before. What was issued for nothing is ended
+    /// by the next issue.
+    pub async fn rotate(&self, volume: &Publish, root: OwnedFd) -> Result<Filled, FillError> {
+        let rotated = match (volume.delivery, volume.owner.user) {
+            // What its pod can write to is no ground for root.
+            (Delivery::Init, None | Some(0)) => Err(NodeFillError::Writable),
+            _ => self.filled(volume, root, Reason::Rotate).await,
+        };
+        rotated.map_err(FillError::new)
+    }
+
+    /// Until when the pod's token for the plan's server says that it is good, if kubelet gave one.
+    #[must_use]
+    pub fn token(&self, volume: &Publish) -> Option<Option<Timestamp>> {
+        let (_server, token) = self.pods_token(volume).ok()?;
+        Some(token.expires())
+    }
+
+    async fn filled(&self, volume: &Publish, root: OwnedFd, reason: Reason) -> Result<Filled, NodeFillError> {
         let plan = Arc::new(volume.plan.clone());
         if plan.has_environ() {
             return Err(NodeFillError::ExecVariables);
@@ -76,7 +101,7 @@ impl NodeFill {
             generation,
             expires_in,
         } = self
-            .issue(volume, &client)
+            .issue(volume, &client, reason)
             .await
             .map_err(|error| NodeFillError::issue(server.name().clone(), error))?;
         // A caller that has gone is told to the thread: it must not write over what a later try writes.
@@ -99,6 +124,12 @@ impl NodeFill {
 
     /// The plan's server, called as the pod.
     fn caller(&self, volume: &Publish) -> Result<(Arc<Server>, Client), NodeFillError> {
+        let (server, token) = self.pods_token(volume)?;
+        let client = server.of_pod(token);
+        Ok((server, client))
+    }
+
+    fn pods_token(&self, volume: &Publish) -> Result<(Arc<Server>, Token), NodeFillError> {
         let server = self.servers.get(&volume.plan.server)?;
         let token = volume.tokens.get(server.audience());
         let token = token.ok_or_else(|| NodeFillError::NoToken {
@@ -109,13 +140,15 @@ impl NodeFill {
             server: server.name().clone(),
             source,
         })?;
-        let client = server.of_pod(token);
-        Ok((server, client))
+        Ok((server, token))
     }
 
-    async fn issue(&self, volume: &Publish, client: &Client) -> Result<Issued, CallError> {
-        self.unseen.with(|unseen| unseen.insert(volume.id.clone()));
-        let issued = client.issue(&volume.plan, Reason::Start, Budget::of(ISSUE)).await;
+    async fn issue(&self, volume: &Publish, client: &Client, reason: Reason) -> Result<Issued, CallError> {
+        // A successor is never given back: the binding's older credential would go with it.
+        if reason == Reason::Start {
+            self.unseen.with(|unseen| unseen.insert(volume.id.clone()));
+        }
+        let issued = client.issue(&volume.plan, reason, Budget::of(ISSUE)).await;
         if issued.as_ref().is_err_and(CallError::did_nothing) {
             self.unseen.with(|unseen| unseen.remove(&volume.id));
         }
@@ -126,7 +159,9 @@ impl NodeFill {
 #[async_trait]
 impl Fill for NodeFill {
     async fn fill(&self, volume: &Publish, root: OwnedFd) -> Result<Filled, FillError> {
-        self.filled(volume, root).await.map_err(FillError::new)
+        self.filled(volume, root, Reason::Start)
+            .await
+            .map_err(FillError::new)
     }
 
     async fn shown(&self, volume: &Publish, filled: &Filled) {

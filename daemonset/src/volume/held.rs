@@ -56,12 +56,31 @@ impl Held {
         }
     }
 
+    /// Lets kubelet be told meanwhile that the volume is there, as it is: for whoever has it for longer than an
+    /// instant and leaves it whole.
+    pub fn keep(&self) {
+        self.turn.keep();
+    }
+
+    /// Records that another generation is about to be issued: whenever the volume ends from now on, that one is
+    /// released too.
+    ///
+    /// # Errors
+    /// If that cannot be made durable.
+    pub async fn changes(&mut self) -> Result<(), StateError> {
+        self.record_generation(None).await
+    }
+
     /// Records that the volume shows another generation.
     ///
     /// # Errors
     /// If that cannot be made durable. It is shown nevertheless.
     pub async fn shows(&mut self, generation: Generation) -> Result<(), StateError> {
-        self.record.generation = Some(generation);
+        self.record_generation(Some(generation)).await
+    }
+
+    async fn record_generation(&mut self, generation: Option<Generation>) -> Result<(), StateError> {
+        self.record.generation = generation;
         let (parts, turn, record) = (
             Arc::clone(&self.parts),
             Arc::clone(&self.turn),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use esi_core::{Checkpoint, Clock};
+use esi_core::{Checkpoint, Clock, Generation};
+use esi_delivery::Volume;
 use tokio_util::task::TaskTracker;
 
 use super::blocking::Blocking;
@@ -14,7 +15,7 @@ use super::port::{Driver, PublishError, UnpublishError};
 use super::table::{Table, Turn};
 use super::{publish, reconcile, unpublish};
 use crate::fill::Fill;
-use crate::mount::{Kernel, Pods};
+use crate::mount::{Kernel, Pods, Seen};
 use crate::request::{Publish, Unpublish, VolumeId};
 use crate::state::{BootId, Phase, Record, StateError, Store};
 
@@ -98,11 +99,32 @@ impl Volumes {
         self.table.records()
     }
 
+    /// The generation that a volume shows, as it says itself: a hint where its pod may write to it. For a look nobody's
+    /// turn is waited for. Blocks.
+    #[must_use]
+    pub fn shown(&self, record: &Record) -> Option<Generation> {
+        let place = self.parts.pods.place(&record.target);
+        match place.and_then(|place| place.look()) {
+            Ok(Seen::Volume(root)) => Volume::from_fd(root).current().ok().flatten(),
+            Ok(Seen::Absent | Seen::Bare | Seen::Foreign) | Err(_) => None,
+        }
+    }
+
     /// Takes the turn of a volume that is known, if nobody has it.
     #[must_use]
     pub fn hold(&self, id: &VolumeId) -> Option<Held> {
         let turn = self.table.try_turn(id)?;
         Held::new(turn, Arc::clone(&self.parts), self.blocking.clone())
+    }
+
+    /// A volume that is busy is there nevertheless, if whoever has it leaves it whole.
+    fn is_there(&self, request: Publish) -> Result<(), PublishError> {
+        let kept = self.table.kept(&request.id);
+        if !kept.is_some_and(|record| record.phase == Phase::Ready && record.target == request.target) {
+            return Err(PublishError::Busy);
+        }
+        self.parts.keep.fresh(Arc::new(request));
+        Ok(())
     }
 
     /// Whether volumes are kept out of swap.
@@ -121,7 +143,9 @@ impl Volumes {
 #[async_trait]
 impl Driver for Volumes {
     async fn publish(&self, request: Publish) -> Result<(), PublishError> {
-        let turn = self.table.try_turn(&request.id).ok_or(PublishError::Busy)?;
+        let Some(turn) = self.table.try_turn(&request.id) else {
+            return self.is_there(request);
+        };
         let call = publish::Call {
             parts: Arc::clone(&self.parts),
             blocking: self.blocking.clone(),

@@ -1,6 +1,7 @@
 //! Whose turn it is at which volume.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedMutexGuard, watch};
@@ -17,6 +18,8 @@ pub(super) struct Table(Mutex<HashMap<VolumeId, Arc<Slot>>>);
 struct Slot {
     busy: Arc<tokio::sync::Mutex<()>>,
     record: Mutex<Option<Record>>,
+    /// Whoever has the turn leaves the volume whole all the while.
+    kept: AtomicBool,
     /// How many unpublishes wait for the turn.
     leaving: watch::Sender<usize>,
 }
@@ -47,6 +50,17 @@ impl Table {
             guard: guard.ok(),
         };
         turn.guard.is_some().then_some(turn)
+    }
+
+    /// The record of a volume whose turn somebody has who leaves it whole.
+    pub(super) fn kept(&self, id: &VolumeId) -> Option<Record> {
+        let slots = locked(&self.0);
+        let kept = slots
+            .get(id)
+            .filter(|slot| slot.kept.load(Ordering::Acquire))
+            .and_then(|slot| locked(&slot.record).clone());
+        drop(slots);
+        kept
     }
 
     /// The turn, once whoever has it has stopped: it is asked to.
@@ -105,6 +119,11 @@ impl Turn {
         *locked(&self.slot.record) = record;
     }
 
+    /// Says that the volume is left whole for as long as this turn is held.
+    pub(super) fn keep(&self) {
+        self.slot.kept.store(true, Ordering::Release);
+    }
+
     /// Returns once an unpublish waits for this turn.
     pub(super) async fn stopped(&self) {
         let mut leaving = self.slot.leaving.subscribe();
@@ -118,6 +137,10 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut slots = locked(&self.table.0);
+        // Only by whoever has the turn: one that was refused it goes through here as well.
+        if self.guard.is_some() {
+            self.slot.kept.store(false, Ordering::Release);
+        }
         self.guard = None;
         let slot = std::mem::take(&mut self.slot);
         // The table's and this one: nobody waits for a volume of which nothing is known.
@@ -175,6 +198,22 @@ mod tests {
             () = std::future::ready(()) => {}
         }
         drop(turn);
+    }
+
+    #[tokio::test]
+    async fn whoever_has_the_turn_can_say_that_the_volume_is_left_whole() {
+        let table = Arc::new(Table::default());
+        let record = test_record();
+        table.put(record.clone());
+        let turn = table.try_turn(&record.id).unwrap();
+        assert_eq!(table.kept(&record.id), None);
+        turn.keep();
+        drop(table.try_turn(&record.id));
+        assert_eq!(table.kept(&record.id), Some(record.clone()));
+        drop(turn);
+        assert_eq!(table.kept(&record.id), None);
+        drop(table.try_turn(&record.id).unwrap());
+        assert_eq!(table.kept(&record.id), None);
     }
 
     #[tokio::test]

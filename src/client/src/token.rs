@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use esi_core::SecretBytes;
+use esi_core::{SecretBytes, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
@@ -89,6 +89,8 @@ struct Claims {
     pod: bool,
     /// Whom it was made for, where it says so.
     audiences: Vec<String>,
+    /// Until when it is good, where it says so.
+    expires: Option<Timestamp>,
 }
 
 impl Token {
@@ -124,6 +126,12 @@ impl Token {
     /// Whether it was made for a pod: then the pod's UID names the running instance, and nothing else may.
     pub(crate) fn is_of_a_pod(&self) -> bool {
         self.claims.pod
+    }
+
+    /// Until when it says that it is good. A hint: the server decides.
+    #[must_use]
+    pub fn expires(&self) -> Option<Timestamp> {
+        self.claims.expires
     }
 
     /// Refuses a token that says it is for others than `wanted`.
@@ -162,6 +170,7 @@ fn claims(token: &[u8]) -> Option<Claims> {
     #[derive(Deserialize)]
     struct Payload {
         aud: Option<Audience>,
+        exp: Option<serde_json::Number>,
         #[serde(rename = "kubernetes.io")]
         kubernetes: Option<Kubernetes>,
     }
@@ -188,6 +197,8 @@ fn claims(token: &[u8]) -> Option<Claims> {
             Some(Audience::One(audience)) => vec![audience],
             Some(Audience::Many(audiences)) => audiences,
         },
+        // Counted in whole seconds by everybody, though a fraction is allowed: that one says nothing here.
+        expires: payload.exp.and_then(|exp| exp.as_i64()).map(Timestamp::from_secs),
     })
 }
 
@@ -230,6 +241,19 @@ mod tests {
         );
         // What says nothing is the server's to judge.
         assert!(read("opaque").unwrap().check_audience("c").is_ok());
+    }
+
+    #[test]
+    fn a_token_says_until_when_it_is_good() {
+        let expires = |payload: &str| read(&jwt(payload)).unwrap().expires();
+        assert_eq!(
+            expires(r#"{"exp":1800000000}"#),
+            Some(Timestamp::from_secs(1_800_000_000))
+        );
+        for other in ["{}", r#"{"exp":1.5e99}"#] {
+            assert_eq!(expires(other), None);
+        }
+        assert_eq!(read("opaque").unwrap().expires(), None);
     }
 
     #[test]
