@@ -9,7 +9,7 @@
 //! are finished.
 
 mod error;
-mod no_servers;
+mod upkeep;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -25,7 +25,6 @@ use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 pub use error::AppError;
-use no_servers::NoServers;
 
 use crate::csi::identity::IdentityService;
 use crate::csi::node::NodeService;
@@ -33,9 +32,11 @@ use crate::csi::registration::{self, RegistrationService, Standing};
 use crate::csi::socket::{Paths, Socket, remove_stale};
 use crate::csi::{self, DriverName, probe};
 use crate::fill::{Fill, NodeFill};
+use crate::keep::{self, Keeper};
+use crate::metrics::{Measured, Metrics};
 use crate::mount::{Kernel, Pods, Staging};
 use crate::request::KubeletRoot;
-use crate::server;
+use crate::server::{self, Servers};
 use crate::state::{BootId, Store};
 use crate::volume::{Driver, Parts, Volumes};
 
@@ -121,14 +122,18 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
         Some(ServersAt { file, tokens }) => {
             let (servers, follower) = server::open(file, tokens)?;
             tasks.spawn_companion("servers", follower.run());
-            Some(servers)
+            servers
         }
-        None => None,
+        None => Servers::none(),
     };
+    let mut registry = Registry::with_prefix("esi");
+    let metrics = Arc::new(Metrics::register(&mut registry));
+    let (told, inbox) = keep::channel();
 
-    let volumes = Arc::new({
+    let (volumes, fill) = {
         let (root, home) = (kubelet_root.clone(), home.clone());
-        let start = move || -> Result<Volumes, AppError> {
+        let (servers, clock) = (servers.clone(), Arc::clone(&clock));
+        let start = move || -> Result<(Volumes, Arc<NodeFill>), AppError> {
             make(&home)?;
             let pods = Arc::new(Pods::open(&root)?);
             pods.require_shared()?;
@@ -136,29 +141,39 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
             if require_noswap {
                 kernel.require_noswap()?;
             }
-            let fill: Arc<dyn Fill> = match servers {
-                Some(servers) => Arc::new(NodeFill::new(servers, Arc::clone(&pods))),
-                None => Arc::new(NoServers),
-            };
-            Ok(Volumes::start(Parts {
+            let fill = Arc::new(NodeFill::new(servers, Arc::clone(&pods)));
+            let volumes = Volumes::start(Parts {
                 pods,
                 kernel,
                 store: Store::open(&state)?,
                 boot,
-                fill,
-                keep: Arc::new(()),
+                fill: Arc::clone(&fill) as Arc<dyn Fill>,
+                keep: Arc::new(told),
                 clock,
                 checkpoint,
-            })?)
+            })?;
+            Ok((volumes, fill))
         };
         // Reads every record and the table of mounts: off the async threads.
         tokio::task::spawn_blocking(start)
             .await
             .map_err(|_panicked| AppError::Panicked)??
-    });
+    };
+    let volumes = Arc::new(volumes);
+    let events = upkeep::events(&metrics, &mut tasks);
+    let world = keep::Node {
+        volumes: Arc::clone(&volumes),
+        servers,
+        fill,
+        clock: Arc::clone(&clock),
+    };
+    let keeper = Keeper::new(inbox, Arc::new(world), events, Arc::clone(&metrics), clock);
+    tasks.spawn_companion("keeper", keeper.run());
+    tasks.spawn_companion("reconcile", upkeep::reconcile(Arc::clone(&volumes)));
 
     remove_stale(&kubelet_root, driver.as_str())?;
-    let node = NodeService::new(kubelet_root, node, Arc::clone(&volumes) as Arc<dyn Driver>);
+    let driver_calls = Arc::new(Measured::new(Arc::clone(&volumes), metrics));
+    let node = NodeService::new(kubelet_root, node, driver_calls as Arc<dyn Driver>);
     let registration = RegistrationService::new(driver.clone(), paths.csi.clone());
     let standing = registration.standing();
     let socket = Socket::open(&paths.csi)?;
@@ -186,7 +201,7 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
     let state = AdminState {
         readiness: readiness.clone(),
         shutdown: shutdown.clone(),
-        registry: Arc::new(Registry::with_prefix("esi")),
+        registry: Arc::new(registry),
     };
     let dial = {
         let (paths, shutdown) = (paths.clone(), shutdown.clone());

@@ -69,10 +69,11 @@ impl Node {
     }
 
     /// Says to the server that volumes are gone, and forgets them. Their turns are held all the while: a publish that
-    /// takes one back cannot come in between.
-    async fn give_back(&self, server: &ServerName, mut held: Vec<Held>) -> Result<(), SendError> {
-        if held.is_empty() {
-            return Ok(());
+    /// takes one back cannot come in between. How many there were.
+    async fn give_back(&self, server: &ServerName, mut held: Vec<Held>) -> Result<usize, SendError> {
+        let number = held.len();
+        if number == 0 {
+            return Ok(0);
         }
         let told = self.tell(server, &held).await;
         if matches!(told, Err(SendError::Server(_))) {
@@ -90,7 +91,7 @@ impl Node {
                 }
             }
         }
-        told
+        told.map(|()| number)
     }
 
     async fn tell(&self, server: &ServerName, held: &[Held]) -> Result<(), SendError> {
@@ -194,9 +195,12 @@ impl World for Node {
     }
 
     async fn release(&self, server: &ServerName, volumes: Vec<VolumeId>) -> Result<(), SendError> {
-        let held = self.hold_gone(&volumes);
-        let all = held.len() == volumes.len();
-        self.give_back(server, held).await?;
-        if all { Ok(()) } else { Err(SendError::Busy) }
+        let asked = volumes.len();
+        let released = self.give_back(server, self.hold_gone(&volumes)).await?;
+        if released == asked {
+            Ok(())
+        } else {
+            Err(SendError::Busy)
+        }
     }
 }

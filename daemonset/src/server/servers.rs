@@ -50,6 +50,12 @@ impl Server {
 pub struct Servers(Arc<ArcSwap<BTreeMap<ServerName, Arc<Server>>>>);
 
 impl Servers {
+    /// There are none, and never will be.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(Arc::default())
+    }
+
     /// Connects when one is first called. Must be called on a runtime, whose tasks hold the connections.
     pub(super) fn new(described: BTreeMap<ServerName, esi_client::Server>) -> Result<Self, ServersError> {
         let servers = Self(Arc::default());
