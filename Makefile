@@ -38,7 +38,7 @@ fuzz: ## Fuzz what strangers write, a minute each
 	@tests/fuzz
 
 bench: needs cli kubernetes ## Print the figures of the budgets
-	@cargo build --quiet --release --bins -p esi-federation -p esi-webhook
+	@cargo build --quiet --release --bins -p esi-federation -p esi-webhook -p esi-node
 	@cargo run --quiet --release -p esi-tests --bin bench
 
 cli: ## Build the static esi-cli, as it runs in pods

@@ -187,7 +187,7 @@ impl Kubelet {
     }
 
     /// The parent of the target, and kubelet's note of what is mounted there.
-    fn make_directory(&self, volume: &Volume) -> Result<()> {
+    pub fn make_directory(&self, volume: &Volume) -> Result<()> {
         let directory = volume.directory(&self.root);
         DirBuilder::new().recursive(true).mode(0o750).create(&directory)?;
         let note = json!({

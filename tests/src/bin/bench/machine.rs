@@ -38,3 +38,14 @@ pub(crate) fn percentile(times: &mut [Duration], percent: usize) -> Duration {
 pub(crate) fn median(times: &mut [Duration]) -> Duration {
     percentile(times, 50)
 }
+
+/// Memory of a process, in bytes: what it has (`VmRSS`), or the most that it ever had (`VmHWM`).
+pub(crate) fn memory(pid: u32, name: &str) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let mut said = status.lines().filter_map(|line| line.split_once(':'));
+    let (_, value) = said
+        .find(|(said, _)| *said == name)
+        .with_context(|| format!("no {name}"))?;
+    let kib: u64 = value.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib * 1024)
+}

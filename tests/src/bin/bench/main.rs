@@ -4,7 +4,8 @@
 //!  issue ──────▶ how many a second, how late, at what processor time      ┐
 //!  overhead ───▶ what the server adds to PostgreSQL's and OpenBao's time  ├─▶ table
 //!  cli ────────▶ size, start, memory, and what it adds to the server      │
-//!  webhook ────▶ how late, at what processor time and memory              ┘
+//!  webhook ────▶ how late, at what processor time and memory              │
+//!  node ───────▶ how late, at what memory and processor time later on     ┘
 //! ```
 //!
 //! `bench postgres cli` measures these two alone.
@@ -12,6 +13,7 @@
 mod cli;
 mod issue;
 mod machine;
+mod node;
 mod overhead;
 mod server;
 mod table;
@@ -37,10 +39,13 @@ enum Part {
     Openbao,
     Cli,
     Webhook,
+    Node,
 }
 
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<ExitCode> {
+    // For HTTP clients, which look for one.
+    esi_runtime::crypto::install()?;
     let parts = match Args::parse().parts {
         none if none.is_empty() => Part::value_variants().to_vec(),
         parts => parts,
@@ -53,6 +58,7 @@ async fn main() -> Result<ExitCode> {
             Part::Openbao => overhead::openbao::measure(&mut table).await?,
             Part::Cli => cli::measure(&mut table).await?,
             Part::Webhook => webhook::measure(&mut table).await?,
+            Part::Node => node::measure(&mut table).await?,
         }
     }
     table.print();

@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use esi_api::v1::federation_client::FederationClient;
 use esi_api::v1::{IssueRequest, IssueResponse};
-use esi_tests::federation::{Federation, binary};
+use esi_tests::federation::{CLUSTER, Federation, binary};
+use serde_json::json;
 use tempfile::TempDir;
 use tonic::Request;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
@@ -29,12 +30,15 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Serves the generators of these manifests to `demo/app`.
+    /// Serves the generators of these manifests to `demo/app`, and the node daemon `esi-system/esi-node`.
     pub(crate) fn start(manifests: &str, generators: &[&str]) -> Result<Self> {
         let build = binary("esi-federation")?;
         let folder = build.parent().context("a binary is in a folder")?;
         let ledger = tempfile::Builder::new().prefix("bench-").tempdir_in(folder)?;
         let mut federation = Federation::prepare()?;
+        let mut cluster = federation.issuer.federation(CLUSTER);
+        cluster["spec"]["nodeAgents"] = json!(["esi-system/esi-node"]);
+        federation.write("federation.json", &cluster.to_string())?;
         federation.write("generators.yaml", manifests)?;
         federation.allow("app", generators)?;
         let tls = federation.dir().join("tls").display().to_string();
@@ -59,12 +63,21 @@ impl Server {
 
     /// Answered calls of any kind, and the time that the server itself took for all of them.
     pub(crate) async fn own_time(&self) -> Result<(u64, Duration)> {
+        self.sums("").await
+    }
+
+    /// The same of one call, such as `Issue`.
+    pub(crate) async fn own_time_of(&self, call: &str) -> Result<(u64, Duration)> {
+        self.sums(&format!("{{call=\"{call}\"}}")).await
+    }
+
+    async fn sums(&self, labels: &str) -> Result<(u64, Duration)> {
         let url = format!("http://{}/metrics", self.federation.admin());
         let text = reqwest::get(url).await?.text().await?;
         let sum = |name: &str| -> Result<f64> {
             let values = text
                 .lines()
-                .filter(|line| line.starts_with(name))
+                .filter(|line| line.starts_with(&format!("{name}{labels}")))
                 .filter_map(|line| line.rsplit(' ').next());
             Ok(values.map(str::parse::<f64>).sum::<Result<f64, _>>()?)
         };

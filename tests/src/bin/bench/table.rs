@@ -62,6 +62,12 @@ impl Table {
         self.add(name, format!("> {budget:.0}/s"), format!("{value:.0}/s"), verdict);
     }
 
+    /// A part of a whole that must stay below `budget`.
+    pub(crate) fn percent(&mut self, name: &str, value: f64, budget: f64) {
+        let verdict = self.timed(value < budget);
+        self.add(name, format!("< {budget:.2} %"), format!("{value:.2} %"), verdict);
+    }
+
     /// A size in bytes that must stay below `budget`, however busy the machine is.
     pub(crate) fn bytes(&mut self, name: &str, value: u64, budget: u64) {
         let verdict = if value < budget {

@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::machine::{cpu_time, percentile};
+use crate::machine::{cpu_time, memory, percentile};
 use crate::table::{Millis, Table};
 
 /// Enough that a tick of the processor's clock (10 ms) is no more than 2 % of the whole.
@@ -65,7 +65,7 @@ pub(crate) async fn measure(table: &mut Table) -> Result<()> {
     table.note("webhook: reviews, beside their client", rate(took));
     table.bytes(
         "webhook: peak memory",
-        peak_memory(webhook.server.pid())?,
+        memory(webhook.server.pid(), "VmHWM")?,
         MAX_PEAK,
     );
     Ok(())
@@ -275,12 +275,4 @@ fn buckets(metrics: &str) -> Result<BTreeMap<u64, u64>> {
             Ok((bound, count.parse()?))
         })
         .collect()
-}
-
-/// Most memory that the process ever had, in bytes.
-fn peak_memory(pid: u32) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib: u64 = line.context("no VmHWM")?.trim().trim_end_matches(" kB").parse()?;
-    Ok(kib * 1024)
 }
