@@ -22,6 +22,8 @@ const NODE: &str = "node-1";
 pub struct Daemon {
     directory: TempDir,
     process: Option<Server>,
+    /// Keeps the namespace, and what is mounted in it, from one process to the next.
+    holder: Option<Server>,
     flags: Vec<String>,
 }
 
@@ -32,6 +34,7 @@ impl Daemon {
         let daemon = Self {
             directory,
             process: None,
+            holder: None,
             flags: vec![],
         };
         for kubelets in ["pods", "plugins", "plugins_registry"] {
@@ -65,7 +68,6 @@ impl Daemon {
             exec "$@"
         "#;
         let root = self.root().display().to_string();
-        let program = binary("esi-node")?.display().to_string();
         let mut args = vec![
             "--mount",
             "--propagation",
@@ -75,22 +77,62 @@ impl Daemon {
             PREPARE,
             "sh",
             &root,
-            &program,
         ];
-        args.extend([
-            "serve",
-            "--kubelet-root",
-            &root,
-            "--node-name",
-            NODE,
-            "--driver",
-            DRIVER,
-        ]);
-        args.extend(["--admin-listen", "127.0.0.1:0"]);
-        args.extend(self.flags.iter().map(String::as_str));
-        let process = Server::start("root", Path::new("unshare"), &args, &self.log_file())?;
-        self.process = Some(process);
+        let daemon = self.command_line()?;
+        args.extend(daemon.iter().map(String::as_str));
+        self.process = Some(Server::start(
+            "root",
+            Path::new("unshare"),
+            &args,
+            &self.log_file(),
+        )?);
         Ok(())
+    }
+
+    /// Kills the process and starts another, among the same mounts.
+    pub fn restart(&mut self) -> Result<()> {
+        if self.holder.is_none() {
+            let namespace = namespace_of(self.process()?.pid())?;
+            let holder = self.in_namespace_of(
+                self.process()?.pid(),
+                &["sleep".to_owned(), "infinity".to_owned()],
+            )?;
+            let holder = self.holder.insert(holder);
+            let pid = holder.pid();
+            holder.wait_until("it is in the namespace", || {
+                namespace_of(pid).is_ok_and(|found| found == namespace)
+            })?;
+        }
+        self.process_mut()?.kill()?;
+        let holder = self.holder.as_ref().context("there is one")?;
+        self.process = Some(self.in_namespace_of(holder.pid(), &self.command_line()?)?);
+        Ok(())
+    }
+
+    fn in_namespace_of(&self, pid: u32, command: &[String]) -> Result<Server> {
+        let pid = pid.to_string();
+        let mut args = vec!["--mount", "--target", &pid, "--"];
+        args.extend(command.iter().map(String::as_str));
+        Server::start("root", Path::new("nsenter"), &args, &self.log_file())
+    }
+
+    fn command_line(&self) -> Result<Vec<String>> {
+        let (program, root) = (binary("esi-node")?, self.root());
+        let mut line = vec![program.display().to_string(), "serve".to_owned()];
+        let root = root.display().to_string();
+        let fixed = [
+            ("--kubelet-root", &*root),
+            ("--node-name", NODE),
+            ("--driver", DRIVER),
+            ("--admin-listen", "127.0.0.1:0"),
+        ];
+        line.extend(
+            fixed
+                .iter()
+                .flat_map(|(flag, value)| [(*flag).to_owned(), (*value).to_owned()]),
+        );
+        line.extend(self.flags.iter().cloned());
+        Ok(line)
     }
 
     /// Waits for the process to listen, and registers it as kubelet does.
@@ -132,7 +174,7 @@ impl Daemon {
         let log = self.log();
         let line = log
             .lines()
-            .find(|line| line.contains("admin_address"))
+            .rfind(|line| line.contains("admin_address"))
             .context("it says where")?;
         let said: serde_json::Value = serde_json::from_str(line)?;
         let address = said["admin_address"].as_str().context("it is an address")?;
@@ -158,4 +200,9 @@ impl Daemon {
     fn log_file(&self) -> PathBuf {
         self.directory.path().join("log")
     }
+}
+
+/// The namespace of mounts of a process.
+fn namespace_of(pid: u32) -> Result<PathBuf> {
+    Ok(fs::read_link(format!("/proc/{pid}/ns/mnt"))?)
 }

@@ -3,6 +3,7 @@
 
 mod csi_sanity;
 mod fill;
+mod keep;
 mod manifests;
 mod registration;
 mod volumes;
