@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use esi_core::names::ObjectName;
-use esi_core::{NoCheckpoint, SystemClock};
+use esi_core::{Checkpoint, NoCheckpoint, SystemClock};
 use esi_runtime::args::{LogArgs, duration};
 
 use crate::app::{self, AppError, Config, ServersAt};
@@ -88,26 +88,34 @@ impl Args {
     /// # Errors
     /// What ended it.
     pub fn run(self) -> Result<(), AppError> {
+        self.run_with(Arc::new(NoCheckpoint))
+    }
+
+    /// The same, telling of every step: for tests that stop at one.
+    ///
+    /// # Errors
+    /// What ended it.
+    pub fn run_with(self, checkpoint: Arc<dyn Checkpoint>) -> Result<(), AppError> {
         match self.command {
-            Command::Serve(serve) => serve.run(self.log),
+            Command::Serve(serve) => serve.run(self.log, checkpoint),
         }
     }
 }
 
 impl Serve {
-    fn run(self, log: LogArgs) -> Result<(), AppError> {
+    fn run(self, log: LogArgs, checkpoint: Arc<dyn Checkpoint>) -> Result<(), AppError> {
         esi_runtime::start(log)?;
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(WORKERS)
             .enable_all()
             .build()
             .map_err(AppError::Runtime)?
-            .block_on(async { app::build(self.config()).await?.until_stopped().await })?;
+            .block_on(async { app::build(self.config(checkpoint)).await?.until_stopped().await })?;
         tracing::info!(event = "stopped");
         Ok(())
     }
 
-    fn config(self) -> Config {
+    fn config(self, checkpoint: Arc<dyn Checkpoint>) -> Config {
         let Self {
             kubelet_root,
             node_name,
@@ -138,7 +146,7 @@ impl Serve {
             admin_listen,
             drain,
             clock: Arc::new(SystemClock),
-            checkpoint: Arc::new(NoCheckpoint),
+            checkpoint,
         }
     }
 }
@@ -153,7 +161,7 @@ mod tests {
         let line = ["esi-node", "serve", "--node-name", "node-1"];
         let args = Args::try_parse_from(line.iter().chain(flags)).unwrap();
         let Command::Serve(serve) = args.command;
-        serve.config()
+        serve.config(Arc::new(NoCheckpoint))
     }
 
     #[test]

@@ -12,6 +12,7 @@ use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status};
 
+use crate::crash::STEP;
 use crate::issuer::{ISSUER, Issuer, Pod};
 use crate::process::Server;
 
@@ -133,11 +134,7 @@ impl Federation {
 
     /// Starts the binary that kills itself at `step`.
     pub fn start_killed_at(&mut self, step: &str) -> Result<()> {
-        self.start_binary(
-            "esi-federation-crash",
-            &self.own_ledger(),
-            &[("ESI_TEST_KILL_AT", step)],
-        )
+        self.start_binary("esi-federation-crash", &self.own_ledger(), &[(STEP, step)])
     }
 
     /// Starts the shipped binary on another ledger (`sqlite:PATH`).

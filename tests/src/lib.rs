@@ -1,5 +1,6 @@
 //! The harness: real servers, started by the tests, gone with them.
 
+pub mod crash;
 mod eventually;
 pub mod federation;
 pub mod issuer;

@@ -133,6 +133,7 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
     let (volumes, fill) = {
         let (root, home) = (kubelet_root.clone(), home.clone());
         let (servers, clock) = (servers.clone(), Arc::clone(&clock));
+        let checkpoint = Arc::clone(&checkpoint);
         let start = move || -> Result<(Volumes, Arc<NodeFill>), AppError> {
             make(&home)?;
             let pods = Arc::new(Pods::open(&root)?);
@@ -141,7 +142,7 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
             if require_noswap {
                 kernel.require_noswap()?;
             }
-            let fill = Arc::new(NodeFill::new(servers, Arc::clone(&pods)));
+            let fill = Arc::new(NodeFill::new(servers, Arc::clone(&pods)).telling(Arc::clone(&checkpoint)));
             let volumes = Volumes::start(Parts {
                 pods,
                 kernel,
@@ -166,6 +167,7 @@ pub async fn build(config: Config) -> Result<Bound, AppError> {
         servers,
         fill,
         clock: Arc::clone(&clock),
+        checkpoint,
     };
     let keeper = Keeper::new(inbox, Arc::new(world), events, Arc::clone(&metrics), clock);
     tasks.spawn_companion("keeper", keeper.run());

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use esi_api::v1::Reason;
 use esi_client::{Budget, CallError, Client, Issued, Token};
-use esi_core::{Timestamp, chain};
+use esi_core::{Checkpoint, NoCheckpoint, Timestamp, chain};
 use tracing::warn;
 
 use super::deliver::deliver;
@@ -34,6 +34,7 @@ pub struct NodeFill {
     pods: Arc<Pods>,
     /// Of which something may have been issued that is not shown: only these are worth a call to give it back.
     unseen: Unseen,
+    checkpoint: Arc<dyn Checkpoint>,
 }
 
 #[derive(Debug, Default)]
@@ -54,7 +55,14 @@ impl NodeFill {
             servers,
             pods,
             unseen: Unseen::default(),
+            checkpoint: Arc::new(NoCheckpoint),
         }
+    }
+
+    /// The same, telling of its steps.
+    #[must_use]
+    pub fn telling(self, checkpoint: Arc<dyn Checkpoint>) -> Self {
+        Self { checkpoint, ..self }
     }
 
     /// Issues the successor of what a volume shows, and writes it there, and the env file beside it. `root` is the
@@ -104,6 +112,10 @@ impl NodeFill {
             .issue(volume, &client, reason)
             .await
             .map_err(|error| NodeFillError::issue(server.name().clone(), error))?;
+        self.checkpoint.reach(match reason {
+            Reason::Rotate => "rotate/issued",
+            _ => "fill/issued",
+        });
         // A caller that has gone is told to the thread: it must not write over what a later try writes.
         let waited_for = Arc::new(());
         let still_waited_for = Arc::downgrade(&waited_for);

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use esi_api::{MAX_RELEASED_VOLUMES, MAX_REPORTED_BINDINGS};
 use esi_client::{Budget, Gone, Shown};
 use esi_core::names::ServerName;
-use esi_core::{Clock, Generation, chain};
+use esi_core::{Checkpoint, Clock, Generation, chain};
 use tracing::{info, warn};
 
 use super::error::{RotateError, SendError};
@@ -41,6 +41,8 @@ pub struct Node {
     pub fill: Arc<NodeFill>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Is told of every step.
+    pub checkpoint: Arc<dyn Checkpoint>,
 }
 
 impl Node {
@@ -76,6 +78,7 @@ impl Node {
             return Ok(0);
         }
         let told = self.tell(server, &held).await;
+        self.checkpoint.reach("release/told");
         if matches!(told, Err(SendError::Server(_))) {
             let now = self.clock.now();
             held.retain(|held| now.since(held.record().at) > NOBODYS);
@@ -178,6 +181,7 @@ impl World for Node {
             // Known in memory, and to the server: no reason to let a credential run out.
             warn!(volume = %volume.id, error = %chain(&error), "a rotation is not durable");
         }
+        self.checkpoint.reach("rotate/recorded");
         let filled = tokio::select! {
             biased;
             () = held.stopped() => return Err(RotateError::Gone),
@@ -185,10 +189,12 @@ impl World for Node {
                 filled.map_err(|_elapsed| RotateError::Late)??
             }
         };
+        self.checkpoint.reach("rotate/written");
         if let Err(error) = held.shows(filled.generation).await {
             warn!(volume = %volume.id, error = %chain(&error), "what a volume shows is not durable");
         }
         drop(held);
+        self.checkpoint.reach("rotate/known");
         info!(volume = %volume.id, pod = %volume.pod.name, namespace = %volume.pod.namespace, generation = %filled.generation, "a volume is rotated");
         self.fill.shown(&volume, &filled).await;
         Ok(filled)

@@ -3,6 +3,7 @@
 use esi_client::testing::{Fault, Method};
 use esi_core::{Classify as _, Code, Generation, Retry};
 use esi_node::fill::Fill as _;
+use esi_node::request::Delivery;
 use serde_json::json;
 
 use crate::world::{World, plan, publish, with};
@@ -88,4 +89,47 @@ async fn a_value_that_does_not_fit_is_named_never_shown_and_given_back() {
     assert!(!text.contains(&world.fake.password(1)));
     world.fill.give_back(&volume).await;
     assert_eq!(world.fake.calls_of(Method::Revoke).len(), 1);
+}
+
+#[tokio::test]
+async fn a_rotation_takes_the_place_of_what_is_shown_and_nothing_is_given_back() {
+    let world = World::new().await;
+    let volume = publish(&plan());
+    world.fill(&volume).await.unwrap();
+    let rotated = world.fill.rotate(&volume, world.root()).await.unwrap();
+    assert_eq!(rotated.generation, Generation::new(2));
+    assert_eq!(world.read("password"), world.fake.password(2));
+    let issues = world.fake.calls_of(Method::Issue);
+    assert_eq!([issues[0].rotate, issues[1].rotate], [false, true]);
+    world.fill.shown(&volume, &rotated).await;
+    world.fill.give_back(&volume).await;
+    assert!(world.fake.calls_of(Method::Revoke).is_empty());
+}
+
+#[tokio::test]
+async fn a_rotation_that_fails_leaves_what_is_shown() {
+    let world = World::new().await;
+    let volume = publish(&plan());
+    let filled = world.fill(&volume).await.unwrap();
+    world.fill.shown(&volume, &filled).await;
+    world.fake.refuse(Method::Issue, 1, tonic::Code::PermissionDenied);
+    let error = world.fill.rotate(&volume, world.root()).await.unwrap_err();
+    assert_eq!(error.retry(), Retry::Never);
+    assert_eq!(world.read("password"), world.fake.password(1));
+    world.fill.give_back(&volume).await;
+    assert!(world.fake.calls_of(Method::Revoke).is_empty());
+}
+
+#[tokio::test]
+async fn root_does_not_write_where_a_pod_may_write() {
+    let world = World::new().await;
+    for user in [None, Some(0)] {
+        let mut volume = publish(&plan());
+        volume.delivery = Delivery::Init;
+        volume.owner.user = user;
+        let error = world.fill.rotate(&volume, world.root()).await.unwrap_err();
+        assert_eq!(error.kind(), "fill_writable");
+        assert_eq!(error.retry(), Retry::Never);
+    }
+    assert!(world.fake.calls().is_empty(), "nothing is issued for it");
 }

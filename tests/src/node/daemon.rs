@@ -5,16 +5,20 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
 use super::Kubelet;
+use crate::crash::STEP;
 use crate::federation::binary;
 use crate::process::Server;
 
 const DRIVER: &str = "esi.csi.external-secrets.io";
 const NODE: &str = "node-1";
+/// Longer than the daemon waits for anything that a test provokes: the next report, first of all.
+const LIMIT: Duration = Duration::from_secs(90);
 
 /// A daemon on a kubelet root of its own. It may be stopped, killed and started again on the same root; what was mounted
 /// lasts as long as the namespace, which is as long as the process.
@@ -24,6 +28,8 @@ pub struct Daemon {
     process: Option<Server>,
     /// Keeps the namespace, and what is mounted in it, from one process to the next.
     holder: Option<Server>,
+    /// The step at which the first process kills itself.
+    kill_at: Option<String>,
     flags: Vec<String>,
 }
 
@@ -35,6 +41,7 @@ impl Daemon {
             directory,
             process: None,
             holder: None,
+            kill_at: None,
             flags: vec![],
         };
         for kubelets in ["pods", "plugins", "plugins_registry"] {
@@ -58,6 +65,15 @@ impl Daemon {
         self
     }
 
+    /// Whose first process kills itself at this step.
+    #[must_use]
+    pub fn killed_at(self, step: Option<&str>) -> Self {
+        Self {
+            kill_at: step.map(str::to_owned),
+            ..self
+        }
+    }
+
     /// Starts the process.
     pub fn run(&mut self) -> Result<()> {
         const PREPARE: &str = r#"
@@ -78,34 +94,49 @@ impl Daemon {
             "sh",
             &root,
         ];
-        let daemon = self.command_line()?;
+        let program = self.kill_at.as_ref().map_or("esi-node", |_step| "esi-node-crash");
+        let daemon = self.command_line(program)?;
         args.extend(daemon.iter().map(String::as_str));
-        self.process = Some(Server::start(
-            "root",
-            Path::new("unshare"),
-            &args,
-            &self.log_file(),
-        )?);
+        let env: Vec<(&str, &str)> = self.kill_at.iter().map(|step| (STEP, &**step)).collect();
+        let process = Server::start_with("root", Path::new("unshare"), &args, &env, &self.log_file())?;
+        self.process = Some(process);
         Ok(())
+    }
+
+    /// Keeps the namespace of the process, should it die.
+    pub fn hold(&mut self) -> Result<()> {
+        let daemon = self.process()?.pid();
+        let namespace = namespace_of(daemon)?;
+        let sleep = ["sleep".to_owned(), "infinity".to_owned()];
+        let holder = self.in_namespace_of(daemon, &sleep)?;
+        let holder = self.holder.insert(holder);
+        let pid = holder.pid();
+        holder.wait_until("it is in the namespace", || {
+            namespace_of(pid).is_ok_and(|found| found == namespace)
+        })
+    }
+
+    /// Waits for the process to kill itself.
+    pub async fn dies(&mut self) -> Result<()> {
+        let process = self.process_mut()?;
+        let dies = async {
+            while process.is_running() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(LIMIT, dies)
+            .await
+            .context("the daemon lives on")
     }
 
     /// Kills the process and starts another, among the same mounts.
     pub fn restart(&mut self) -> Result<()> {
         if self.holder.is_none() {
-            let namespace = namespace_of(self.process()?.pid())?;
-            let holder = self.in_namespace_of(
-                self.process()?.pid(),
-                &["sleep".to_owned(), "infinity".to_owned()],
-            )?;
-            let holder = self.holder.insert(holder);
-            let pid = holder.pid();
-            holder.wait_until("it is in the namespace", || {
-                namespace_of(pid).is_ok_and(|found| found == namespace)
-            })?;
+            self.hold()?;
         }
         self.process_mut()?.kill()?;
         let holder = self.holder.as_ref().context("there is one")?;
-        self.process = Some(self.in_namespace_of(holder.pid(), &self.command_line()?)?);
+        self.process = Some(self.in_namespace_of(holder.pid(), &self.command_line("esi-node")?)?);
         Ok(())
     }
 
@@ -116,8 +147,8 @@ impl Daemon {
         Server::start("root", Path::new("nsenter"), &args, &self.log_file())
     }
 
-    fn command_line(&self) -> Result<Vec<String>> {
-        let (program, root) = (binary("esi-node")?, self.root());
+    fn command_line(&self, program: &str) -> Result<Vec<String>> {
+        let (program, root) = (binary(program)?, self.root());
         let mut line = vec![program.display().to_string(), "serve".to_owned()];
         let root = root.display().to_string();
         let fixed = [

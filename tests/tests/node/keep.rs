@@ -33,6 +33,11 @@ struct Login(String, String);
 
 impl Scene {
     async fn set() -> Self {
+        Self::set_with(None).await
+    }
+
+    /// The same with a daemon that kills itself at this step.
+    async fn set_with(kill_at: Option<&str>) -> Self {
         let mut world = World::prepare().await;
         let mut federation = world.federation.issuer.federation(CLUSTER);
         federation["spec"]["nodeAgents"] = json!(["esi-system/esi-node"]);
@@ -52,10 +57,13 @@ impl Scene {
         fs::write(tokens.join("default"), token_of(&world, "esi-node", true)).unwrap();
         let path = |path: &Path| path.display().to_string();
         let servers = files.join("servers.json");
-        let mut daemon = daemon.with(&["--servers", &path(&servers), "--token-dir", &path(&tokens)]);
+        let mut daemon = daemon
+            .with(&["--servers", &path(&servers), "--token-dir", &path(&tokens)])
+            .killed_at(kill_at);
         describe(&world, &servers);
         daemon.run().unwrap();
         let kubelet = daemon.register().await.unwrap();
+        daemon.hold().unwrap();
 
         let pod = issuer::Pod::new();
         let volume = volume(&world, &pod);
@@ -89,6 +97,16 @@ impl Scene {
 
     async fn is_good(&self, Login(user, password): &Login) -> bool {
         self.world.fixture.connect(user, password).await.is_ok()
+    }
+
+    fn state(&self) -> PathBuf {
+        self.daemon
+            .root()
+            .join("plugins/esi.csi.external-secrets.io/state")
+    }
+
+    fn records(&self) -> usize {
+        fs::read_dir(self.state()).unwrap().count()
     }
 
     async fn operator(&self) -> Client {
@@ -250,4 +268,67 @@ async fn a_daemon_that_has_lost_its_state_takes_nothing_from_a_pod() {
     assert!(scene.is_good(&login).await);
     scene.kubelet.unpublish(&scene.volume).await.unwrap();
     eventually("the login is refused", async || !scene.is_good(&login).await).await;
+}
+
+/// A daemon dies at this step of a rotation: the one that comes after finds or makes a whole volume with a good login,
+/// and leaves no other.
+async fn a_rotation_survives_a_crash_at(step: &str) {
+    let mut scene = Scene::set_with(Some(step)).await;
+    let old = scene.login_after_death().await;
+    assert!(
+        scene.is_good(&old).await,
+        "a program reads what is good all the while"
+    );
+    scene.kubelet.publish(&scene.volume).await.unwrap();
+    let only = async || {
+        let login = scene.login();
+        scene.is_good(&login).await && scene.world.users().await == [login.0].into()
+    };
+    eventually("one login is left, and is shown", only).await;
+    let target = scene.volume.target(&scene.daemon.root());
+    assert_eq!(scene.daemon.mounts(target.to_str().unwrap()).unwrap().len(), 1);
+    scene.kubelet.unpublish(&scene.volume).await.unwrap();
+    eventually("nobody is left", async || scene.world.users().await.is_empty()).await;
+}
+
+impl Scene {
+    async fn login_after_death(&mut self) -> Login {
+        self.ask_for_a_rotation().await;
+        self.daemon.dies().await.unwrap();
+        self.daemon.restart().unwrap();
+        self.kubelet = self.daemon.register().await.unwrap();
+        self.login()
+    }
+}
+
+#[tokio::test]
+async fn a_rotation_survives_a_crash_before_its_issue() {
+    a_rotation_survives_a_crash_at("rotate/recorded").await;
+}
+
+#[tokio::test]
+async fn a_rotation_survives_a_crash_after_its_issue() {
+    a_rotation_survives_a_crash_at("rotate/issued").await;
+}
+
+#[tokio::test]
+async fn a_rotation_survives_a_crash_once_it_is_seen() {
+    a_rotation_survives_a_crash_at("rotate/written").await;
+}
+
+#[tokio::test]
+async fn a_rotation_survives_a_crash_before_it_is_acknowledged() {
+    a_rotation_survives_a_crash_at("rotate/known").await;
+}
+
+#[tokio::test]
+async fn a_release_survives_a_crash_once_it_is_told() {
+    let mut scene = Scene::set_with(Some("release/told")).await;
+    scene.kubelet.unpublish(&scene.volume).await.unwrap();
+    scene.daemon.dies().await.unwrap();
+    scene.daemon.restart().unwrap();
+    scene.daemon.register().await.unwrap();
+    scene.metric("esi_node_release_queue_length 0").await;
+    eventually("nobody is left", async || scene.world.users().await.is_empty()).await;
+    eventually("nothing is left to be released", async || scene.records() == 0).await;
 }
