@@ -124,7 +124,10 @@ impl Volume {
             Err(Errno::NOENT | Errno::INVAL) => return Ok(None),
             Err(errno) => return Err(failed(errno)),
         };
-        let Some(generation) = name::parse(&target) else {
+        // They are counted from 1; 0 is for names that nobody is to see. What a pod made up must not reach a server that
+        // refuses it, and with it all that is said in the same call.
+        let generation = name::parse(&target).filter(|generation| generation.number() > 0);
+        let Some(generation) = generation else {
             return Ok(None);
         };
         match self.directory.check_child(target.as_c_str()) {

@@ -94,6 +94,15 @@ fn whatever_lies_in_the_place_of_the_data_link_is_replaced_and_never_followed() 
 }
 
 #[test]
+fn a_generation_that_nobody_delivered_is_none() {
+    let surrounded = Surrounded::new();
+    let made_up = "..0.0123456789abcdef";
+    fs::create_dir(surrounded.path(made_up)).unwrap();
+    symlink(made_up, surrounded.path("..data")).unwrap();
+    assert_eq!(surrounded.volume.current().unwrap(), None);
+}
+
+#[test]
 fn whatever_lies_in_the_place_of_the_next_link_or_of_an_old_generation_is_removed_and_never_followed() {
     for name in ["..data_tmp", "..7.0123456789abcdef"] {
         type Plant = fn(&Surrounded, &Path);
